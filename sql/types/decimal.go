@@ -1,0 +1,4 @@
+package types
+
+// placeholder
+type Decimal struct{ _ int }
