@@ -1,0 +1,48 @@
+package dataflow
+
+import (
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// RelationID is the catalog's id of a stream, table or view.
+type RelationID uint32
+
+// GraphVersion is the format of graphs that this program writes. Stored graphs
+// of other versions are refused at start.
+const GraphVersion = 1
+
+// Graph is the dataflow of one view or one query: operators in topological
+// order. It is plain data; the catalog stores it as JSON, so a restart runs the
+// same graph over the same state.
+type Graph struct {
+	Version int    `json:"version"`
+	Nodes   []Node `json:"nodes"`
+}
+
+// Node is one operator of a graph; exactly one of the pointers is set. Inputs
+// are indexes of earlier nodes. The last node is the graph's output.
+type Node struct {
+	Inputs      []int                     `json:"inputs,omitempty"`
+	Relation    *RelationInput            `json:"relation,omitempty"`
+	Map         *operator.MapSpec         `json:"map,omitempty"`
+	Aggregate   *operator.AggregateSpec   `json:"aggregate,omitempty"`
+	Materialize *operator.MaterializeSpec `json:"materialize,omitempty"`
+	Values      *ValuesInput              `json:"values,omitempty"`
+}
+
+// RelationInput is a leaf: the deltas of a relation. Need lists the columns
+// that are read (nil: all); the others arrive without data.
+type RelationInput struct {
+	Relation RelationID   `json:"relation"`
+	Types    []types.Type `json:"types"`
+	Need     []int        `json:"need,omitempty"`
+}
+
+// ValuesInput is a leaf with constant rows (row bytes of zset.AppendRow),
+// emitted once when the graph starts. SELECT without FROM has one row of no
+// columns.
+type ValuesInput struct {
+	Types []types.Type `json:"types"`
+	Rows  [][]byte     `json:"rows"`
+}

@@ -1,0 +1,55 @@
+package operator
+
+import (
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/sql/types"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// Delta is what one input or output changes in one epoch, in order.
+type Delta []*zset.Batch
+
+// State is an operator's view of arrangements: reads give them as they were
+// after the previous epoch, writes belong to this one and are not read back
+// within it.
+type State interface {
+	// Fetch looks up all keys at once; vals gets one image a key, nil if absent.
+	// The images are valid until the epoch ends.
+	Fetch(arr storage.Arrangement, keys *zset.List, vals *storage.Values) error
+	// Scan calls fn for lo <= key < hi (nil: open) in key order until fn returns
+	// false.
+	Scan(arr storage.Arrangement, lo, hi []byte, fn func(key, val []byte) bool) error
+	// Change takes the changes of one arrangement for this epoch. An operator
+	// calls it at most once an epoch and arrangement and gives up the set.
+	Change(set storage.ChangeSet)
+}
+
+// Output receives what an operator emits in one epoch.
+type Output struct {
+	Rows   Delta
+	Errors Delta // rows of ErrorSchema
+}
+
+// Operator is one node of a dataflow graph. Apply is called at most once an
+// epoch, with one delta an input (nil if that input has none), and never
+// concurrently. It returns an error only for broken state or a failed read.
+type Operator interface {
+	Apply(in []Delta, st State, epoch uint64, out *Output) error
+}
+
+// ErrorSchema is the shape of error rows: what streamdb.errors shows behind
+// schema and name. A row is a deterministic function of the input that failed,
+// so it vanishes when that input is retracted. For expressions that fail
+// inside a view partition, offset, timestamp and key are NULL and value is the
+// text of the operator's input row.
+func ErrorSchema() []types.Type {
+	return []types.Type{
+		types.Int4,        // partition
+		types.Int8,        // offset
+		types.Timestamptz, // timestamp
+		types.Bytea,       // key
+		types.Bytea,       // value
+		types.Text,        // sqlstate
+		types.Text,        // message
+	}
+}
