@@ -1,0 +1,153 @@
+package expr
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// Env is what stable and volatile functions depend on beside their arguments.
+// The zero value and nil mean UTC, PostgreSQL's default styles, and neither
+// clock nor randomness: what needs these fails with 0A000.
+type Env struct {
+	// Settings are the session's TimeZone, DateStyle and so on.
+	Settings types.Env
+	// Now is the moment that now() means: the transaction's or epoch's.
+	Now time.Time
+	// Clock is the moment that clock_timestamp() means.
+	Clock func() time.Time
+	// Random returns 64 random bits for random() and gen_random_uuid().
+	Random func() uint64
+	// User, Database, Schema and Version answer current_user,
+	// current_database(), current_schema and version(); empty: NULL.
+	User, Database, Schema, Version string
+}
+
+func (e *Env) settings() *types.Env {
+	if e == nil {
+		return nil
+	}
+	return &e.Settings
+}
+
+func (e *Env) zone() *time.Location {
+	if e == nil || e.Settings.TimeZone == nil {
+		return time.UTC
+	}
+	return e.Settings.TimeZone
+}
+
+// now returns the transaction's time as a timestamptz.
+func (e *Env) now() (int64, error) {
+	if e == nil || e.Now.IsZero() {
+		return 0, sqlerr.New(sqlerr.FeatureNotSupported, "now() cannot be evaluated here").
+			WithHint("In a view, now() is supported in comparisons of the WHERE clause only.")
+	}
+	return micros(e.Now), nil
+}
+
+// micros returns a moment as a timestamptz.
+func micros(t time.Time) int64 { return t.UnixMicro() - epochMicros }
+
+// epochMicros is 2000-01-01 00:00:00 UTC in microseconds of Unix time.
+const epochMicros = 946684800 * 1_000_000
+
+// Freeze binds an expression to a session: stable functions of the clock and
+// the session become constants, and calls that depend on settings carry these
+// as a hidden last argument of type void, so that the expression means the same
+// when it is compiled later, in another session or after a restart.
+// keepNow leaves now() and its kin in place, for views whose comparisons with
+// them become timers.
+func Freeze(e *Expr, env *Env, keepNow bool) (*Expr, error) {
+	var failure error
+	marker := encodeSettings(env.settings())
+	out := Transform(e, func(e *Expr) *Expr {
+		if e.Op != OpCall {
+			return e
+		}
+		f, ok := Lookup(e.Func)
+		if !ok {
+			return e
+		}
+		switch {
+		case f.session && !(keepNow && f.clock):
+			d, err := callConst(f, e, env)
+			if err != nil && failure == nil {
+				failure = err
+			}
+			return &Expr{Op: OpConst, Type: e.Type, Const: d, Pos: e.Pos}
+		case f.settings && marker != "" && !hasMarker(e):
+			c := *e
+			c.Args = append(e.Args[:len(e.Args):len(e.Args)], Constant(types.Void, types.Datum{Bytes: []byte(marker)}))
+			return &c
+		}
+		return e
+	})
+	return out, failure
+}
+
+func hasMarker(e *Expr) bool {
+	n := len(e.Args)
+	return n > 0 && e.Args[n-1].Op == OpConst && e.Args[n-1].Type == types.Void
+}
+
+// callConst evaluates a function without arguments.
+func callConst(f *Function, e *Expr, env *Env) (types.Datum, error) {
+	p, err := compile([]*Expr{{Op: OpCall, Type: e.Type, Func: f.Signature()}}, nil, env)
+	if err != nil {
+		return types.Datum{}, err
+	}
+	return p.evalOne(0)
+}
+
+// encodeSettings prints settings that differ from the defaults; "" for none.
+func encodeSettings(s *types.Env) string {
+	if s == nil {
+		return ""
+	}
+	var parts []string
+	add := func(name, value, normal string) {
+		if value != normal {
+			parts = append(parts, name+"="+value)
+		}
+	}
+	if s.TimeZone != nil {
+		add("TimeZone", s.TimeZone.String(), "UTC")
+	}
+	add("DateOutput", strconv.Itoa(int(s.DateStyle.Output)), "0")
+	add("DateOrder", strconv.Itoa(int(s.DateStyle.Order)), "0")
+	add("IntervalStyle", strconv.Itoa(int(s.IntervalStyle)), "0")
+	add("FloatDigits", strconv.Itoa(s.ExtraFloatDigits), "0")
+	return strings.Join(parts, ";")
+}
+
+// decodeSettings reads what encodeSettings wrote.
+func decodeSettings(text string) (*Env, error) {
+	env := &Env{}
+	for part := range strings.SplitSeq(text, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		n, err := strconv.Atoi(value)
+		switch name {
+		case "TimeZone":
+			env.Settings.TimeZone, err = types.LoadZone(value)
+		case "DateOutput":
+			env.Settings.DateStyle.Output = types.DateOutput(n)
+		case "DateOrder":
+			env.Settings.DateStyle.Order = types.DateOrder(n)
+		case "IntervalStyle":
+			env.Settings.IntervalStyle = types.IntervalStyle(n)
+		case "FloatDigits":
+			env.Settings.ExtraFloatDigits = n
+		default:
+			return nil, fmt.Errorf("expr: unknown setting %q in a stored expression", name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("expr: setting %q of a stored expression: %w", part, err)
+		}
+	}
+	return env, nil
+}
