@@ -12,10 +12,12 @@ type generation struct {
 	segs     []uint32 // first segments of the rows of segments, in order of filling
 	bytes    int64    // memory in segments
 	logBytes int64    // log records since it was opened
-	first    uint64   // first epoch in it
-	last     uint64   // last epoch in it
-	clock    int64    // clock and positions as of last
+	used     map[uint32]int64
+	first    uint64 // first epoch in it
+	last     uint64 // last epoch in it
+	clock    int64  // clock and positions as of last
 	position []byte
+	edit     *treeEdit // its flush, from when its runs are written; only for the flush
 
 	mu   sync.RWMutex // guards the map, not the sets
 	refs map[Arrangement]*refSet
@@ -65,6 +67,22 @@ func (g *generation) alloc(m *memtable, size int64) ref {
 	g.bytes += segmentBytes
 	g.segs = append(g.segs, uint32(i))
 	return ref(i * segmentUnits)
+}
+
+// bytesOf returns the filled part of one of the generation's rows of segments.
+// The generation is sealed; the arena's descriptions belong to the committing
+// goroutine, so that the size is the one noted at sealing.
+func (g *generation) bytesOf(a *arena, i uint32) []byte {
+	start := int64(i) << segmentShift
+	return a.data[start : start+g.used[i]]
+}
+
+// seal notes how far the segments are filled.
+func (g *generation) seal(a *arena) {
+	g.used = make(map[uint32]int64, len(g.segs))
+	for _, i := range g.segs {
+		g.used[i] = a.segs[i].used
+	}
 }
 
 // refsOf returns the set of the arrangement's keys in the generation.

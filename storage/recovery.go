@@ -17,6 +17,7 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	s.arrs = man.arrs
+	s.bg.flushedEpoch.Store(man.flushed)
 	s.epoch, s.clock, s.positions = man.flushed, man.clock, man.positions
 	if err := s.dropOrphans(man); err != nil {
 		return err

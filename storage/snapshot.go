@@ -79,5 +79,7 @@ func (s *Store) getAt(arr Arrangement, p Placement, key []byte, epoch uint64, bu
 	}
 	v := s.tree.acquire()
 	defer s.tree.release(v)
-	return v.get(p, arr, key, h, epoch, buf)
+	mem := s.blockMem.Get().(*[]byte)
+	defer s.blockMem.Put(mem)
+	return v.get(p, arr, key, h, epoch, buf, *mem)
 }

@@ -53,9 +53,10 @@ type Store struct {
 	gens    []*generation // unflushed, oldest first
 	flushed []*generation // flushed, rows still counted as dirty
 
-	tree   *tree
-	bg     background
-	logged int64 // bytes of log records of the active generation
+	tree     *tree
+	blockMem sync.Pool // *[]byte for blocks that point reads copy
+	bg       background
+	logged   int64 // bytes of log records of the active generation
 
 	stats storeCounters
 }
@@ -68,6 +69,10 @@ func OpenWith(ctx context.Context, o Options, seams Seams) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("storage options: %w", err), seams.close())
 	}
 	s := &Store{opts: o, seams: seams, pins: map[uint64]int{}}
+	s.blockMem.New = func() any {
+		b := make([]byte, 0, 2*o.BlockSize)
+		return &b
+	}
 	if err := s.recover(ctx); err != nil {
 		if s.mem != nil {
 			s.mem.close()

@@ -271,7 +271,7 @@ func compareStore(t *testing.T, r *rand.Rand, s *storage.Store, m *model) {
 // TestModel commits random epochs and compares everything readable with a
 // model, with snapshots held over flushes and merges, and reopenings.
 func TestModel(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { testModel(t, seed) })
 	}
 }
@@ -285,7 +285,7 @@ func testModel(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	d := newDisk()
 	o := tiny()
-	o.FlushUnit = int64(1 + r.IntN(2<<20))
+	o.FlushUnit = 1 << r.IntN(20)
 	s := open(t, d, o)
 	m := newModel()
 	var held []heldSnapshot
@@ -328,6 +328,16 @@ func testModel(t *testing.T, seed uint64) {
 		compareSnapshot(t, "at the end", r, h.sn, h.m)
 		h.sn.Release()
 	}
+	checkRuns(t, s)
+	st := s.Stats()
+	t.Logf("%+v", st)
 	must(t, s.Close())
 	must(t, s.Close())
+}
+
+func checkRuns(t *testing.T, s *storage.Store) {
+	t.Helper()
+	must(t, s.Check(context.Background(), func(d storage.Damage) {
+		t.Errorf("run %d, %s: %v", d.Run, d.Place, d.Err)
+	}))
 }

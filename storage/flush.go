@@ -1,0 +1,364 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+const (
+	// maxSealed is the number of sealed generations at which Commit waits.
+	maxSealed = 3
+	// maxLoose is the number of runs above the base at which the flush waits.
+	maxLoose = 12
+	// sealLogUnits is the log size, in flush units, at which a generation is
+	// sealed though its rows take little memory: it bounds the replay.
+	sealLogUnits = 2
+
+	firstRetry = 10 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// background is the store's two goroutines, one that flushes and one that
+// merges. Its fields are guarded by Store.genMu.
+type background struct {
+	wg     sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+	cond   *sync.Cond
+
+	flushErr error // of the last flush, nil after a good one
+	mergeErr error
+	bases    [Result + 1]*baseMerge // base merges under way; only for the merging goroutine
+	throttle throttle
+
+	flushedEpoch atomic.Uint64
+}
+
+func (s *Store) startBackground() {
+	s.bg.cond = sync.NewCond(&s.genMu)
+	s.bg.ctx, s.bg.cancel = context.WithCancel(context.Background())
+	s.bg.throttle.setRate(s.opts.MergeRate)
+	s.bg.wg.Go(s.flushLoop)
+	s.bg.wg.Go(s.mergeLoop)
+}
+
+// stopBackground ends the goroutines and wakes a waiting Commit.
+func (s *Store) stopBackground() {
+	s.bg.cancel()
+	s.genMu.Lock()
+	s.bg.cond.Broadcast()
+	s.genMu.Unlock()
+	s.bg.wg.Wait()
+}
+
+func (s *Store) stopping() bool { return s.bg.ctx.Err() != nil }
+
+// sleep waits, less long if the store is closed.
+func (s *Store) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.bg.ctx.Done():
+	}
+}
+
+// housekeeping is what the committing goroutine does between epochs: it seals
+// the active generation, takes over flushed ones as clean rows, and evicts.
+func (s *Store) housekeeping() {
+	g := s.mem.active
+	if g.bytes >= s.opts.FlushUnit || g.logBytes >= sealLogUnits*s.opts.FlushUnit {
+		s.seal()
+	}
+	s.genMu.Lock()
+	waiting := s.flushed[:0]
+	for _, g := range s.flushed {
+		if g.readers.Load() == 0 {
+			s.mem.retire(g)
+		} else {
+			waiting = append(waiting, g)
+		}
+	}
+	clear(s.flushed[len(waiting):])
+	s.flushed = waiting
+	s.genMu.Unlock()
+	s.mem.tidy()
+	s.mem.shrink(s.isDropped)
+}
+
+// seal hands the active generation to the flush and opens a new one.
+func (s *Store) seal() {
+	s.genMu.Lock()
+	defer s.genMu.Unlock()
+	s.mem.active.seal(s.mem.arena)
+	s.mem.active = s.mem.newGeneration()
+	s.gens = append(s.gens, s.mem.active)
+	s.bg.cond.Broadcast()
+}
+
+// backPressure waits while too many generations wait to be flushed.
+func (s *Store) backPressure() error {
+	s.genMu.Lock()
+	defer s.genMu.Unlock()
+	if len(s.gens)-1 < maxSealed {
+		return nil
+	}
+	start := time.Now()
+	for len(s.gens)-1 >= maxSealed {
+		if s.stopping() {
+			return errClosed
+		}
+		if s.bg.flushErr != nil {
+			return fmt.Errorf("could not flush: %w", s.bg.flushErr)
+		}
+		s.bg.cond.Wait()
+	}
+	s.stats.stalls.Add(1)
+	s.stats.stallNanos.Add(int64(time.Since(start)))
+	return nil
+}
+
+// flushLoop flushes sealed generations, oldest first.
+func (s *Store) flushLoop() {
+	for {
+		g := s.nextSealed()
+		if g == nil {
+			return
+		}
+		s.retry("flush", &s.bg.flushErr, func() error { return s.flush(g) })
+		if s.stopping() {
+			return
+		}
+	}
+}
+
+// nextSealed waits for a generation to flush, and while merges are behind; nil
+// when the store is closed.
+func (s *Store) nextSealed() *generation {
+	s.genMu.Lock()
+	defer s.genMu.Unlock()
+	for !s.stopping() {
+		if len(s.gens) > 1 && (s.bg.mergeErr != nil || s.looseRuns() < maxLoose) {
+			return s.gens[0]
+		}
+		s.bg.cond.Wait()
+	}
+	return nil
+}
+
+func (s *Store) looseRuns() int {
+	v := s.tree.acquire()
+	defer s.tree.release(v)
+	return max(v.loose(State), v.loose(Result))
+}
+
+// retry repeats work until it succeeds or the store is closed. The last error
+// is kept where Commit sees it.
+func (s *Store) retry(what string, last *error, work func() error) {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		err := work()
+		if s.stopping() {
+			return
+		}
+		s.genMu.Lock()
+		*last = err
+		s.bg.cond.Broadcast()
+		s.genMu.Unlock()
+		if err == nil {
+			return
+		}
+		s.opts.Log.Error("could not "+what, "error", err, "retry_after", wait)
+		if what == "flush" {
+			s.stats.flushFailures.Add(1)
+		} else {
+			s.stats.mergeFailures.Add(1)
+		}
+		s.sleep(wait)
+	}
+}
+
+// flush writes a sealed generation as runs and makes them, with the epoch, part
+// of the manifest; then the log is cut (I5).
+func (s *Store) flush(g *generation) error {
+	if g.edit == nil {
+		edit, err := s.writeGeneration(g)
+		if err != nil {
+			return err
+		}
+		g.edit = edit
+	}
+	if err := s.tree.commit(g.edit); err != nil {
+		return err // the edit may be durable: only the same one may follow
+	}
+	g.edit = nil
+	s.bg.flushedEpoch.Store(g.last)
+	s.genMu.Lock()
+	s.gens = s.gens[1:]
+	s.flushed = append(s.flushed, g)
+	s.bg.cond.Broadcast()
+	s.genMu.Unlock()
+	s.stats.flushes.Add(1)
+	if err := s.seams.Log.Cut(g.last); err != nil {
+		// The records are skipped at replay; the next flush cuts again.
+		s.opts.Log.Warn("could not cut the log", "epoch", g.last, "error", err)
+	}
+	s.tree.collect()
+	return nil
+}
+
+// writeGeneration writes the runs of a generation.
+func (s *Store) writeGeneration(g *generation) (*treeEdit, error) {
+	w := &flushWriter{store: s, filter: s.newFilter(false)}
+	defer w.abort()
+	items, free, err := s.sortGeneration(g)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	w.hint = len(items)
+	a := s.mem.arena
+	for i := 0; i < len(items); {
+		e := a.at(items[i].ref)
+		j := i + 1
+		for j < len(items) && compareItems(items[i], items[j]) == 0 && bytes.Equal(a.at(items[j].ref).key(), e.key()) {
+			j++
+		}
+		if err := w.group(a, items[i:j]); err != nil {
+			return nil, err
+		}
+		if i&1023 == 0 && s.stopping() {
+			return nil, errClosed
+		}
+		i = j
+	}
+	return w.finish(g)
+}
+
+// sortGeneration returns the entries of a generation by arrangement and key,
+// newest first, in memory off the heap.
+func (s *Store) sortGeneration(g *generation) (items []sortItem, free func(), err error) {
+	a := s.mem.arena
+	n := 0
+	for _, i := range g.segs {
+		for b := entry(g.bytesOf(a, i)); len(b) > 0; b = b[b.size():] {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil, func() {}, nil
+	}
+	mem, err := mapBytes(2 * n * int(unsafe.Sizeof(sortItem{})))
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not get memory to sort %d rows: %w", n, err)
+	}
+	all := unsafe.Slice((*sortItem)(unsafe.Pointer(unsafe.SliceData(mem))), 2*n)
+	items = all[:0:n]
+	for _, i := range g.segs {
+		at := i * segmentUnits
+		for b := entry(g.bytesOf(a, i)); len(b) > 0; {
+			size := b.size()
+			if b.vword()&voidBit == 0 {
+				items = append(items, sortItem{prefix: keyPrefix(b.key()), arr: uint32(b.arr()), ref: at})
+			}
+			at += ref(size / refUnit)
+			b = b[size:]
+		}
+	}
+	items = sortItems(items, all[n:], func(x, y sortItem) int {
+		ex, ey := a.at(x.ref), a.at(y.ref)
+		if c := bytes.Compare(ex.key(), ey.key()); c != 0 {
+			return c
+		}
+		if ex.epoch() > ey.epoch() {
+			return -1
+		}
+		return 1
+	})
+	return items, func() { unmapBytes(mem) }, nil
+}
+
+// flushWriter writes the rows of a generation into one run a placement.
+type flushWriter struct {
+	store  *Store
+	filter *versionFilter
+	runs   [Result + 1]*runBuilder
+	key    []byte
+	hint   int
+	rows   int64
+}
+
+// group writes the images of one key, newest first.
+func (w *flushWriter) group(a *arena, items []sortItem) error {
+	first := a.at(items[0].ref)
+	arr := first.arr()
+	st, _ := w.store.arrangement(arr)
+	if w.filter.isDead(arr) {
+		return nil
+	}
+	b, err := w.run(st.placement)
+	if err != nil {
+		return err
+	}
+	w.key = appendRunKey(w.key[:0], arr, first.key())
+	h := hashKey(arr, first.key())
+	newer := uint64(maxEpoch + 1)
+	for _, it := range items {
+		e := a.at(it.ref)
+		epoch := e.epoch()
+		if newer > maxEpoch || pinned(w.filter.pins, epoch, newer) {
+			w.rows++
+			if err := b.add(w.key, h, epoch, e.tomb(), e.val()); err != nil {
+				return err
+			}
+		}
+		newer = epoch
+	}
+	return nil
+}
+
+func (w *flushWriter) run(p Placement) (*runBuilder, error) {
+	if w.runs[p] == nil {
+		b, err := w.store.newRun(w.store.homeOf(p), runDesc{tree: p}, w.hint)
+		if err != nil {
+			return nil, err
+		}
+		b.desc.rank = b.desc.id
+		w.runs[p] = b
+	}
+	return w.runs[p], nil
+}
+
+// finish makes the runs durable and returns the edit that lists them.
+func (w *flushWriter) finish(g *generation) (*treeEdit, error) {
+	t := w.store.tree
+	edit := &treeEdit{}
+	for p, b := range w.runs {
+		if b == nil {
+			continue
+		}
+		d, err := b.finish()
+		if err != nil {
+			return nil, err
+		}
+		w.runs[p] = nil
+		edit.add = append(edit.add, t.newRun(d))
+		w.store.stats.flushedBytes.Add(int64(d.bytes))
+	}
+	w.store.stats.flushedRows.Add(w.rows)
+	edit.meta = []MetaChange{stateChange(g.last, g.clock, g.position, t.nextRun.Load())}
+	return edit, nil
+}
+
+// abort removes what was not finished.
+func (w *flushWriter) abort() {
+	for _, b := range w.runs {
+		if b != nil {
+			b.abort()
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// maxChunk is the number of blocks that a long walk reads at once.
+const maxChunk = 32
+
+// runIter walks the images of a sorted run in order. The first blocks are read
+// one by one, as a short walk needs few; then chunks grow, up to large
+// sequential reads.
+type runIter struct {
+	pieces []*run
+	chunk  int // blocks to read next
+
+	at     int // piece
+	next   int // next block of the piece to read
+	mem    []byte
+	ends   []int // ends of the read blocks in mem
+	inMem  int   // number of the block of ends that is current
+	source int   // number of the current block in its run
+
+	blk block
+	i   int
+
+	ok    bool
+	key   []byte // as in runs
+	arr   uint32
+	first uint64 // first eight bytes of the key behind the arrangement
+	row   blockRowView
+}
+
+// newRunIter starts a walk at the first key not before lo. chunk is the number
+// of blocks read first. Nothing is read if all keys are behind hi.
+func newRunIter(s *sortedRun, lo, hi []byte, chunk int) (*runIter, error) {
+	it := &runIter{pieces: s.pieces, chunk: chunk}
+	it.at = s.piece(lo, 0)
+	if it.at == len(it.pieces) || hi != nil && bytes.Compare(it.pieces[it.at].lo, hi) >= 0 {
+		return it, nil
+	}
+	x, err := it.pieces[it.at].idx()
+	if err != nil {
+		return nil, err
+	}
+	it.next = max(0, x.find(lo, 0))
+	if ok, err := it.read(); !ok {
+		return it, err
+	}
+	i, ok := it.blk.search(lo)
+	if !ok {
+		return nil, it.pieces[it.at].damaged(it.source)
+	}
+	it.i = i - 1
+	return it, it.advance()
+}
+
+// advance goes to the next image; ok is false at the end.
+func (it *runIter) advance() error {
+	it.i++
+	if it.i >= it.blk.n {
+		if ok, err := it.read(); !ok {
+			it.ok = false
+			return err
+		}
+		it.i = 0
+	}
+	row, ok := it.blk.row(it.i)
+	n := len(it.blk.prefix) + len(row.rest)
+	if !ok || n < runKeyArr {
+		it.ok = false
+		return it.pieces[it.at].damaged(it.source)
+	}
+	it.key = append(append(it.key[:0], it.blk.prefix...), row.rest...)
+	it.arr = binary.BigEndian.Uint32(it.key)
+	it.first = keyPrefix(it.key[runKeyArr:])
+	it.row, it.ok = row, true
+	return nil
+}
+
+// read makes the next block current; false at the end.
+func (it *runIter) read() (bool, error) {
+	if it.inMem+1 < len(it.ends) {
+		it.inMem++
+		it.source++
+		return it.parse(it.mem[it.ends[it.inMem-1]:it.ends[it.inMem]])
+	}
+	for it.at < len(it.pieces) && it.next >= int(it.pieces[it.at].blocks) {
+		it.at++
+		it.next = 0
+	}
+	if it.at >= len(it.pieces) {
+		return false, nil
+	}
+	r := it.pieces[it.at]
+	n := min(it.chunk, int(r.blocks)-it.next)
+	it.chunk = min(2*it.chunk, maxChunk)
+	it.source = it.next
+	it.next += n
+	it.mem, it.ends, it.inMem = it.mem[:0], it.ends[:0], 0
+	if n == 1 {
+		k, err := r.block(it.source, it.mem)
+		it.blk = k
+		return err == nil, err
+	}
+	err := r.store.Blocks(r.id, it.source, n, func(_ int, b []byte) error {
+		it.mem = append(it.mem, b...)
+		it.ends = append(it.ends, len(it.mem))
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	return it.parse(it.mem[:it.ends[0]])
+}
+
+func (it *runIter) parse(b []byte) (bool, error) {
+	k, ok := parseBlock(b)
+	if !ok {
+		return false, it.pieces[it.at].damaged(it.source)
+	}
+	it.blk = k
+	return true, nil
+}
+
+// before orders images: by key, newest first.
+func (it *runIter) before(o *runIter) bool {
+	if c := compareHeads(it, o); c != 0 {
+		return c < 0
+	}
+	return it.row.epoch > o.row.epoch
+}
+
+func compareHeads(a, b *runIter) int {
+	switch {
+	case a.arr != b.arr:
+		if a.arr < b.arr {
+			return -1
+		}
+		return 1
+	case a.first != b.first:
+		if a.first < b.first {
+			return -1
+		}
+		return 1
+	}
+	return bytes.Compare(a.key, b.key)
+}
+
+// mergeIter walks several sorted runs in order. Where two have the same image of
+// a key, both are given.
+type mergeIter struct {
+	heap []*runIter
+}
+
+func newMergeIter(runs []*sortedRun, lo, hi []byte, chunk int) (*mergeIter, error) {
+	m := &mergeIter{}
+	for _, s := range runs {
+		it, err := newRunIter(s, lo, hi, chunk)
+		if err != nil {
+			return nil, err
+		}
+		if it.ok {
+			m.heap = append(m.heap, it)
+		}
+	}
+	for i := len(m.heap)/2 - 1; i >= 0; i-- {
+		m.down(i)
+	}
+	return m, nil
+}
+
+// head returns the iterator at the next image, nil at the end.
+func (m *mergeIter) head() *runIter {
+	if len(m.heap) == 0 {
+		return nil
+	}
+	return m.heap[0]
+}
+
+// advance passes the next image.
+func (m *mergeIter) advance() error {
+	it := m.heap[0]
+	if err := it.advance(); err != nil {
+		return err
+	}
+	if !it.ok {
+		last := len(m.heap) - 1
+		m.heap[0] = m.heap[last]
+		m.heap = m.heap[:last]
+	}
+	m.down(0)
+	return nil
+}
+
+func (m *mergeIter) down(i int) {
+	h := m.heap
+	for {
+		c := 2*i + 1
+		if c >= len(h) {
+			return
+		}
+		if c+1 < len(h) && h[c+1].before(h[c]) {
+			c++
+		}
+		if !h[c].before(h[i]) {
+			return
+		}
+		h[i], h[c] = h[c], h[i]
+		i = c
+	}
+}
