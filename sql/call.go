@@ -1,0 +1,293 @@
+package sql
+
+import (
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+)
+
+// call parses the arguments of a call and what may follow them; the name has
+// been read. func(args) 'string' is a typed constant with modifiers.
+func (p *parser) call(pos ast.Pos, qualifier []string, name string) ast.Expr {
+	p.checkQualifier(pos, qualifier, name)
+	f := &ast.FuncCall{Pos: pos, Qualifier: qualifier, Name: name}
+	p.expect('(')
+	p.enter()
+	p.callArgs(f)
+	p.leave()
+	p.expect(')')
+	if p.cur().isString() && !f.Star && !f.Distinct && !f.Variadic && len(f.Args) > 0 {
+		return p.modifiedConstant(f)
+	}
+	p.afterCall(f)
+	return f
+}
+
+// callArgs parses what stands between the parentheses of a call.
+func (p *parser) callArgs(f *ast.FuncCall) {
+	switch {
+	case p.is(')'):
+		return
+	case p.is('*') && p.peek(1).kind == ')':
+		p.next()
+		f.Star = true
+		return
+	case p.acceptKw(kwDistinct):
+		f.Distinct = true
+	default:
+		p.acceptKw(kwAll)
+	}
+	for {
+		f.Variadic = p.acceptKw(kwVariadic)
+		f.Args = append(f.Args, p.arg())
+		if f.Variadic || !p.accept(',') {
+			break
+		}
+	}
+	if p.isKw(kwOrder) {
+		f.OrderBy = p.orderBy()
+	}
+}
+
+// arg parses one argument: positional, named, or TABLE t.
+func (p *parser) arg() ast.Expr {
+	t := p.cur()
+	pos := p.pos()
+	switch next := p.peek(1); {
+	case (next.kind == tokArrow || next.kind == tokAssign) && (t.isTypeFunc() || t.isColID()):
+		name := p.name(t)
+		p.i += 2
+		return &ast.NamedArg{Pos: pos, Name: name, Value: p.expr()}
+	case t.kw == kwTable && next.isColID():
+		p.next()
+		return &ast.TableArg{Pos: pos, Table: p.objectName()}
+	}
+	return p.expr()
+}
+
+// afterCall parses WITHIN GROUP, FILTER and OVER.
+func (p *parser) afterCall(f *ast.FuncCall) {
+	if p.isKw(kwWithin) && p.peekKw(1, kwGroup) {
+		at := p.pos()
+		p.i += 2
+		p.withinGroup(f, at)
+	}
+	if p.isKw(kwFilter) && p.peek(1).kind == '(' {
+		p.i += 2
+		p.expectKw(kwWhere)
+		f.Filter = p.expr()
+		p.expect(')')
+	}
+	if p.isKw(kwOver) && (p.peek(1).kind == '(' || p.peek(1).isColID()) {
+		p.next()
+		f.Over = p.over()
+	}
+}
+
+func (p *parser) withinGroup(f *ast.FuncCall, at ast.Pos) {
+	switch {
+	case f.OrderBy != nil:
+		p.failf(at, sqlerr.SyntaxError, "cannot use multiple ORDER BY clauses with WITHIN GROUP")
+	case f.Distinct:
+		p.failf(at, sqlerr.SyntaxError, "cannot use DISTINCT with WITHIN GROUP")
+	case f.Variadic:
+		p.failf(at, sqlerr.SyntaxError, "cannot use VARIADIC with WITHIN GROUP")
+	}
+	p.expect('(')
+	f.WithinGroup = p.orderBy()
+	p.expect(')')
+}
+
+// modifiedConstant makes of type(mods) 'string', read as a call, what it is.
+func (p *parser) modifiedConstant(f *ast.FuncCall) ast.Expr {
+	if f.OrderBy != nil {
+		p.failf(f.OrderBy[0].Pos, sqlerr.SyntaxError, "type modifier cannot have ORDER BY")
+	}
+	for _, a := range f.Args {
+		if n, ok := a.(*ast.NamedArg); ok {
+			p.failf(n.Pos, sqlerr.SyntaxError, "type modifier cannot have parameter name")
+		}
+	}
+	t := &ast.TypeName{Pos: f.Pos, Qualifier: f.Qualifier, Name: f.Name, Mods: f.Args}
+	return &ast.CastExpr{Pos: f.Pos, Form: ast.CastLiteral, Expr: p.str(), Type: t}
+}
+
+// special begins a call in a special form.
+func (p *parser) special(form ast.CallForm) *ast.FuncCall {
+	f := &ast.FuncCall{Pos: p.pos(), Form: form, Name: keywords[p.cur().kw].word}
+	p.next()
+	p.expect('(')
+	return f
+}
+
+// extract parses EXTRACT(field FROM x).
+func (p *parser) extract() ast.Expr {
+	f := p.special(ast.CallExtract)
+	field := &ast.StringLit{Pos: p.pos()}
+	switch t := p.cur(); {
+	case t.isString():
+		field = p.str()
+	default:
+		field.Value = p.extractField(t)
+	}
+	p.expectKw(kwFrom)
+	f.Args = []ast.Expr{field, p.expr()}
+	p.expect(')')
+	return f
+}
+
+// extractField reads an identifier or one of the field keywords.
+func (p *parser) extractField(t *token) string {
+	switch t.kw {
+	case kwYear, kwMonth, kwDay, kwHour, kwMinute, kwSecond, noKeyword:
+		return p.colID()
+	}
+	p.fail()
+	return ""
+}
+
+// plainArgs parses the arguments of a special call in the plain form.
+func (p *parser) plainArgs(f *ast.FuncCall) ast.Expr {
+	f.Form = ast.CallPlain
+	if !p.is(')') {
+		p.callArgs(f)
+	}
+	p.expect(')')
+	return f
+}
+
+// overlay parses OVERLAY(x PLACING y FROM n [FOR m]).
+func (p *parser) overlay() ast.Expr {
+	f := p.special(ast.CallOverlay)
+	if p.plainFollows() {
+		return p.plainArgs(f)
+	}
+	f.Args = append(f.Args, p.expr())
+	if !p.acceptKw(kwPlacing) {
+		return p.moreArgs(f)
+	}
+	f.Args = append(f.Args, p.expr())
+	p.expectKw(kwFrom)
+	f.Args = append(f.Args, p.expr())
+	if p.acceptKw(kwFor) {
+		f.Args = append(f.Args, p.expr())
+	}
+	p.expect(')')
+	return f
+}
+
+// plainFollows reports whether a call that may have a special form begins as
+// only a plain one can.
+func (p *parser) plainFollows() bool {
+	next := p.peek(1).kind
+	return p.is(')') || p.isKw(kwVariadic) || next == tokArrow || next == tokAssign
+}
+
+// moreArgs parses the rest of a plain call whose first argument is read.
+func (p *parser) moreArgs(f *ast.FuncCall) ast.Expr {
+	if p.accept(',') {
+		return p.plainArgs(f)
+	}
+	f.Form = ast.CallPlain
+	p.expect(')')
+	return f
+}
+
+// position parses POSITION(a IN b), which is position(b, a).
+func (p *parser) position() ast.Expr {
+	f := p.special(ast.CallPosition)
+	if p.is(')') {
+		p.fail()
+		return f
+	}
+	sub := p.restrictedExpr()
+	p.expectKw(kwIn)
+	str := p.restrictedExpr()
+	f.Args = []ast.Expr{str, sub}
+	p.expect(')')
+	return f
+}
+
+// substring parses the four forms of SUBSTRING.
+func (p *parser) substring() ast.Expr {
+	f := p.special(ast.CallSubstring)
+	if p.plainFollows() {
+		return p.plainArgs(f)
+	}
+	f.Args = append(f.Args, p.expr())
+	switch {
+	case p.acceptKw(kwFrom):
+		f.Args = append(f.Args, p.expr())
+		if p.acceptKw(kwFor) {
+			f.Args = append(f.Args, p.expr())
+		}
+	case p.acceptKw(kwFor):
+		n := p.expr()
+		if p.acceptKw(kwFrom) {
+			f.Args = append(f.Args, p.expr(), n)
+			break
+		}
+		f.Form = ast.CallSubstringFor
+		one := &ast.NumberLit{Pos: f.Pos, Text: "1"}
+		length := &ast.TypeName{Pos: f.Pos, Name: "int4"}
+		f.Args = append(f.Args, one, &ast.CastExpr{Pos: f.Pos, Expr: n, Type: length})
+	case p.acceptKw(kwSimilar):
+		f.Form = ast.CallSimilarString
+		f.Args = append(f.Args, p.expr())
+		p.expectKw(kwEscape)
+		f.Args = append(f.Args, p.expr())
+	default:
+		return p.moreArgs(f)
+	}
+	p.expect(')')
+	return f
+}
+
+// trim parses TRIM([BOTH|LEADING|TRAILING] [chars FROM] x, ...).
+func (p *parser) trim() ast.Expr {
+	f := p.special(ast.CallTrim)
+	f.Name = "btrim"
+	switch p.cur().kw {
+	case kwBoth:
+		p.next()
+	case kwLeading:
+		f.Name = "ltrim"
+		p.next()
+	case kwTrailing:
+		f.Name = "rtrim"
+		p.next()
+	}
+	if p.acceptKw(kwFrom) {
+		f.Args = p.exprs()
+		p.expect(')')
+		return f
+	}
+	first := p.expr()
+	if p.acceptKw(kwFrom) {
+		f.Args = append(p.exprs(), first)
+	} else {
+		f.Args = append(f.Args, first)
+		for p.accept(',') {
+			f.Args = append(f.Args, p.expr())
+		}
+	}
+	p.expect(')')
+	return f
+}
+
+// normalize parses NORMALIZE(x [, form]).
+func (p *parser) normalize() ast.Expr {
+	f := p.special(ast.CallNormalize)
+	f.Args = append(f.Args, p.expr())
+	if p.accept(',') {
+		t := p.cur()
+		switch t.kw {
+		case kwNfc, kwNfd, kwNfkc, kwNfkd:
+			f.Args = append(f.Args, &ast.StringLit{Pos: p.pos(), Value: keywords[t.kw].word})
+			p.next()
+		default:
+			p.fail()
+		}
+	}
+	p.expect(')')
+	return f
+}
