@@ -81,16 +81,31 @@ type Batch struct {
 	Produced  int64       // the newest record's timestamp, microseconds since 1970 (0: no record)
 }
 
+// Names of a source's states. Stalled: part or all of it does not advance, by
+// itself it goes on as soon as the reason is gone. Failed: it will not.
+const (
+	Running = "running"
+	Stalled = "stalled"
+	Failed  = "failed"
+)
+
 // State is what streamdb.sources says of a source.
 type State struct {
 	Name   string // running, stalled, failed
-	Reason string // "" when running
+	Reason string // why; in state running a warning, mostly ""
+	// Incarnation is the identity of what is read, once it is known (a Kafka
+	// topic's id). Positions belong to it: whoever stores positions stores it
+	// with them and opens the source with it, so that a topic that was deleted
+	// and created again is noticed (kafka.Options.TopicID).
+	Incarnation string
 }
 
 // Reader delivers one source from given positions on. Run blocks until ctx
 // ends, or until the positions reach `until` (nil: never), calling push in
-// order per partition; push blocks for back-pressure. Broker trouble is
-// retried inside and told to status; an error returned is final.
+// order per partition and never twice at a time; push blocks for back-pressure.
+// A batch may have no rows: its positions count all the same. Broker trouble is
+// retried inside and told to status; an error returned is final, that of ctx or
+// of push included. Run may be called once.
 type Reader interface {
 	Run(ctx context.Context, from, until Positions, push func(context.Context, *Batch) error) error
 }
@@ -114,4 +129,5 @@ type Sample struct {
 	Starts, Ends Positions
 	Record       string // one decoded record as text, "" if there is none
 	Err          error  // the decoding error of that record
+	Incarnation  string // see State
 }

@@ -141,7 +141,9 @@ func (d *Decoder) Take(cols []zset.Vector) {
 	for i := range d.cols {
 		c := &d.cols[i]
 		if c.store {
-			c.bytes = len(c.vec.Data)
+			if d.rows > 0 {
+				c.bytes = len(c.vec.Data)
+			}
 			cols[c.index] = c.vec
 		}
 		c.vec = zset.Vector{Type: c.typ}
