@@ -24,10 +24,13 @@ type State interface {
 	Change(set storage.ChangeSet)
 }
 
-// Output receives what an operator emits in one epoch.
+// Output receives what an operator emits in one epoch. Discard is set by a
+// caller that does not read Rows (nothing consumes the last operator of a stored
+// view): then operators need not make them.
 type Output struct {
-	Rows   Delta
-	Errors Delta // rows of ErrorSchema
+	Rows    Delta
+	Errors  Delta // rows of ErrorSchema
+	Discard bool
 }
 
 // Operator is one node of a dataflow graph. Apply is called at most once an

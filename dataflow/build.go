@@ -1,0 +1,158 @@
+package dataflow
+
+import (
+	"fmt"
+
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// BuildOperator makes the operator of a node. Leaves (Relation, Values) have
+// none: the runtime feeds them.
+func BuildOperator(n *Node) (operator.Operator, error) {
+	switch {
+	case n.Map != nil:
+		return operator.NewMap(n.Map)
+	case n.Aggregate != nil:
+		return operator.NewAggregate(n.Aggregate)
+	case n.Materialize != nil:
+		return operator.NewMaterialize(n.Materialize)
+	}
+	return nil, sqlerr.New(sqlerr.InternalError, "graph node has no operator")
+}
+
+// Leaf says whether the node is fed by the runtime.
+func (n *Node) Leaf() bool { return n.Relation != nil || n.Values != nil }
+
+// Output returns the types of the rows that the node emits.
+func (n *Node) Output() []types.Type {
+	switch {
+	case n.Relation != nil:
+		return n.Relation.Types
+	case n.Values != nil:
+		return n.Values.Types
+	case n.Map != nil:
+		return n.Map.Output()
+	case n.Aggregate != nil:
+		return n.Aggregate.Output()
+	case n.Materialize != nil:
+		return n.Materialize.Input
+	}
+	return nil
+}
+
+// inputTypes returns what the node expects of each input.
+func (n *Node) inputTypes() [][]types.Type {
+	switch {
+	case n.Map != nil:
+		return [][]types.Type{n.Map.Input}
+	case n.Aggregate != nil:
+		return [][]types.Type{n.Aggregate.Input}
+	case n.Materialize != nil:
+		return [][]types.Type{n.Materialize.Input}
+	}
+	return nil
+}
+
+// kinds counts the pointers that are set.
+func (n *Node) kinds() int {
+	k := 0
+	for _, set := range []bool{
+		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil,
+	} {
+		if set {
+			k++
+		}
+	}
+	return k
+}
+
+// Output returns the types of the graph's rows.
+func (g *Graph) Output() []types.Type { return g.Nodes[len(g.Nodes)-1].Output() }
+
+// Validate checks what every stored or lowered graph must hold: a version that
+// this program knows, topological order, inputs of the expected types, columns
+// within range. Every operator is built once, so expressions are checked, too.
+func (g *Graph) Validate() error {
+	if g.Version != GraphVersion {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "dataflow graph has version %d, this program knows version %d", g.Version, GraphVersion)
+	}
+	if len(g.Nodes) == 0 {
+		return sqlerr.New(sqlerr.InternalError, "dataflow graph is empty")
+	}
+	for i := range g.Nodes {
+		if err := g.validateNode(i); err != nil {
+			return sqlerr.Wrap(err, sqlerr.InternalError, "dataflow graph, node %d: %v", i, err)
+		}
+	}
+	return nil
+}
+
+func (g *Graph) validateNode(i int) error {
+	n := &g.Nodes[i]
+	if k := n.kinds(); k != 1 {
+		return fmt.Errorf("%d kinds are set, want 1", k)
+	}
+	want := n.inputTypes()
+	if len(n.Inputs) != len(want) {
+		return fmt.Errorf("%d inputs, want %d", len(n.Inputs), len(want))
+	}
+	for j, in := range n.Inputs {
+		if in < 0 || in >= i {
+			return fmt.Errorf("input %d is not an earlier node", in)
+		}
+		if err := sameTypes(g.Nodes[in].Output(), want[j]); err != nil {
+			return fmt.Errorf("input %d: %w", in, err)
+		}
+	}
+	if n.Relation != nil {
+		return checkColumns(n.Relation.Need, len(n.Relation.Types))
+	}
+	if n.Values != nil {
+		_, err := n.Values.Delta()
+		return err
+	}
+	_, err := BuildOperator(n)
+	return err
+}
+
+// sameTypes compares without type modifiers, which say nothing of the values'
+// shape.
+func sameTypes(got, want []types.Type) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%d columns, want %d", len(got), len(want))
+	}
+	for c := range got {
+		if got[c].Base() != want[c].Base() {
+			return fmt.Errorf("column %d has type %d, want %d", c, got[c], want[c])
+		}
+	}
+	return nil
+}
+
+func checkColumns(cols []int, n int) error {
+	for _, c := range cols {
+		if c < 0 || c >= n {
+			return fmt.Errorf("column %d is out of range", c)
+		}
+	}
+	return nil
+}
+
+// Delta returns the constant rows, which the runtime emits once, in the epoch
+// in which the graph starts (not again after a restart).
+func (v *ValuesInput) Delta() (operator.Delta, error) {
+	b := zset.NewBatch(v.Types, len(v.Rows))
+	for _, row := range v.Rows {
+		if err := zset.DecodeRow(row, b.Cols); err != nil {
+			return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "constant row is damaged")
+		}
+		b.AddRow(1)
+	}
+	if b.N == 0 {
+		return nil, nil
+	}
+	return operator.Delta{b}, nil
+}
