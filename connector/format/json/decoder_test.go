@@ -123,7 +123,7 @@ func TestValues(t *testing.T) {
 		{typ: "timestamp", value: `"0004-02-29 00:00:00"`, want: "0004-02-29 00:00:00"},
 		{typ: "timestamp", value: `"2026-02-29 00:00:00"`, want: "!22008"},
 		{typ: "timestamp", value: `"2026-01-02"`, want: "2026-01-02 00:00:00"},
-		{typ: "timestamp", value: `"no time at all"`, want: "!22007"},
+		{typ: "timestamp", value: `""`, want: "!22007"},
 		{typ: "timestamp", value: "1767323045678", want: "!22P02"},
 		{typ: "timestamp", opts: ms, value: "1767323045678", want: "2026-01-02 03:04:05.678"},
 		{typ: "timestamp", opts: ms, value: "1767323045678.4321", want: "2026-01-02 03:04:05.678432"},
