@@ -203,6 +203,8 @@ func appendKeyList(dst []byte, t types.Type, b []byte) []byte {
 	dst = append(dst, byte(len(dims)))
 	for _, d := range dims {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(d.Len))
+	}
+	for _, d := range dims {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(d.Lower)^1<<31)
 	}
 	return dst

@@ -185,6 +185,9 @@ func Lookup(name string, args []int) (Type, bool) {
 	if !ok {
 		return 0, false
 	}
+	if name == "float" && len(args) == 1 {
+		return lookupFloat(args[0])
+	}
 	mod, err := ParseTypmod(t, args)
 	if err != nil {
 		return 0, false
@@ -196,6 +199,17 @@ func Lookup(name string, args []int) (Type, bool) {
 		return t, true
 	}
 	return t.WithTypmod(mod), true
+}
+
+// lookupFloat finds the type that holds so many binary digits.
+func lookupFloat(precision int) (Type, bool) {
+	switch {
+	case precision >= 1 && precision <= 24:
+		return Float4, true
+	case precision >= 25 && precision <= 53:
+		return Float8, true
+	}
+	return 0, false
 }
 
 func lookupName(name string) (Type, bool) {
@@ -252,8 +266,6 @@ func ParseTypmod(t Type, args []int) (int32, error) {
 		return timeTypmod(t, args)
 	case Interval:
 		return makeIntervalTypmod(args)
-	case Float8:
-		return -1, nil
 	}
 	info, _ := t.Info()
 	return -1, sqlerr.New(sqlerr.SyntaxError, "type modifier is not allowed for type \"%s\"", info.Name)
