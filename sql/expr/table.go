@@ -94,6 +94,7 @@ type tables struct {
 	byName    map[string][]*Function
 	operators []*Operator
 	byOp      map[string][]*Operator
+	opName    map[*Function]string
 	casts     map[castKey]*Cast
 	castList  []*Cast
 }
@@ -104,6 +105,7 @@ var loadTables = sync.OnceValue(func() *tables {
 		bySig:  map[string]*Function{},
 		byName: map[string][]*Function{},
 		byOp:   map[string][]*Operator{},
+		opName: map[*Function]string{},
 		casts:  map[castKey]*Cast{},
 	}
 	t.addBool()
@@ -206,6 +208,7 @@ func (t *tables) op(name string, f *Function) *Function {
 	}
 	t.operators = append(t.operators, o)
 	t.byOp[name] = append(t.byOp[name], o)
+	t.opName[f] = name
 	return f
 }
 
