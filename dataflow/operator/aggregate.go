@@ -29,7 +29,7 @@ type Aggregate struct {
 	image *extreme // least image of the key columns, if a type is lossy
 	tail  *Map     // nil: none
 
-	started  bool // the group of an aggregation without keys is there
+	started  bool // the group of an aggregation without keys is in the state
 	identity []int32
 	live     []int32
 	slots    []int32
@@ -276,7 +276,6 @@ func (a *Aggregate) Finish(st State, _ uint64, out *Output) error {
 		a.table.n = 1 // the one group is there also without rows
 		a.grow(1)
 	}
-	a.started = true
 	if a.table.n == 0 {
 		return nil
 	}
@@ -286,6 +285,7 @@ func (a *Aggregate) Finish(st State, _ uint64, out *Output) error {
 	if err := st.Fetch(a.spec.Arr, &a.keys, &a.images); err != nil {
 		return err
 	}
+	a.started = a.images[0] != nil // not before it is committed: an epoch may be computed again
 	if err := a.finishSets(st, &a.keys); err != nil {
 		return err
 	}
