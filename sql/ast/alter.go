@@ -137,12 +137,6 @@ type AlterColumn struct {
 	Expr Expr
 }
 
-// AlterText is an action that is kept as text because nothing here reads it.
-type AlterText struct {
-	Pos
-	Text string
-}
-
 // AlterSystem is ALTER SYSTEM SET|RESET, or ALTER ROLE|DATABASE name SET|RESET.
 type AlterSystem struct {
 	Pos
@@ -178,4 +172,3 @@ func (*DropColumn) alterAction()       {}
 func (*AddConstraint) alterAction()    {}
 func (*DropConstraint) alterAction()   {}
 func (*AlterColumn) alterAction()      {}
-func (*AlterText) alterAction()        {}
