@@ -1,0 +1,203 @@
+package dataflow
+
+import (
+	"context"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/types"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// Command is one atomic change from outside: DDL, DML or the installation of
+// what the catalog holds. Everything in it becomes durable and visible with
+// one epoch, or nothing does.
+type Command struct {
+	Meta       []storage.MetaChange     // catalog changes, committed with the epoch
+	Create     []storage.NewArrangement // arrangements of the new relations
+	AddStreams []StreamSpec
+	AddViews   []ViewSpec
+	Drop       []RelationID // readers stop, arrangements are dropped, positions forgotten
+	// Rows are changes of tables: relations whose graph reads the relation
+	// itself (a leaf with its own id). They enter this epoch before the inputs
+	// from streams do, in the order given.
+	Rows []TableDelta
+	// Check validates the command inside the loop, against the state after the
+	// former epoch; an error refuses the command and is what Do returns.
+	Check func(epoch uint64) error
+	// Prepare, when set, runs after Check and completes Rows and Meta where they
+	// depend on that state. It must not add relations.
+	Prepare func(epoch uint64, c *Command) error
+	// Restore installs streams and views that the store's last epoch already
+	// knows: nothing is written. All of the catalog must come in one command,
+	// before any other, or the positions of what is missing would be lost.
+	Restore bool
+}
+
+// TableDelta is what one command changes in one table.
+type TableDelta struct {
+	Relation RelationID
+	Delta    operator.Delta
+}
+
+// StreamSpec is a stream: an external source that views read.
+type StreamSpec struct {
+	ID     RelationID
+	Name   string // for logs and errors
+	Types  []types.Type
+	Source connector.Source
+	// Starts are the positions at which every view of the stream begins. Nil:
+	// Do asks the source, in the caller's goroutine.
+	Starts connector.Positions
+	// Identity names the external object (a topic id), "" if the source has
+	// none. A restored stream whose identity is another one than the committed
+	// positions belong to is failed, never read.
+	Identity string
+}
+
+// ViewSpec is a materialized relation: a view, or a table (a graph with a leaf
+// that reads ID itself, fed by Command.Rows).
+type ViewSpec struct {
+	ID     RelationID
+	Name   string
+	Graph  *Graph
+	Result ResultSpec
+}
+
+// topology says whether the command changes which relations exist. Such
+// commands take an epoch of their own.
+func (c *Command) topology() bool {
+	return len(c.AddStreams)+len(c.AddViews)+len(c.Drop)+len(c.Create) > 0
+}
+
+// request is a command, or any other work for the loop's goroutine, on its way.
+type request struct {
+	cmd   Command
+	built []*view // of cmd.AddViews
+	// targets are the ends of the streams that new views read, as of now; one
+	// that could not be asked is missing.
+	targets map[RelationID]connector.Positions
+	// inspect, when set, runs between two epochs instead of a command.
+	inspect func() error
+
+	epoch uint64
+	err   error
+	done  chan struct{}
+}
+
+func (q *request) finish(epoch uint64, err error) {
+	if err != nil {
+		epoch = 0
+	}
+	q.epoch, q.err = epoch, err
+	close(q.done)
+}
+
+// Do runs a command between two epochs and returns the epoch that made it
+// durable and visible. Whoever gives up waiting (ctx) does not know whether it
+// happened. Errors: what Check said; 57P01 when the runtime has ended; 42P07
+// and 42P01 for relations that exist or do not; what the new views' operators
+// or the store said.
+func (r *Runtime) Do(ctx context.Context, cmd Command) (uint64, error) {
+	q := &request{cmd: cmd, done: make(chan struct{})}
+	if err := r.prepare(ctx, q); err != nil {
+		return 0, err
+	}
+	return r.submit(ctx, q)
+}
+
+func (r *Runtime) submit(ctx context.Context, q *request) (uint64, error) {
+	select {
+	case r.requests <- q:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	case <-r.ended:
+		return 0, errEnded()
+	}
+	select {
+	case <-q.done:
+		return q.epoch, q.err
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	case <-r.ended:
+		select { // the loop may have answered it with its last breath
+		case <-q.done:
+			return q.epoch, q.err
+		default:
+			return 0, errEnded()
+		}
+	}
+}
+
+func errEnded() error {
+	return sqlerr.New(sqlerr.AdminShutdown, "terminating connection due to administrator command")
+}
+
+// prepare does what needs no loop: it builds operators and asks new streams
+// for their start positions, so that a slow broker holds up nobody else.
+func (r *Runtime) prepare(ctx context.Context, q *request) error {
+	for i := range q.cmd.AddViews {
+		v, err := newView(&q.cmd.AddViews[i], r.opts.Build)
+		if err != nil {
+			return err
+		}
+		q.built = append(q.built, v)
+	}
+	if q.cmd.Restore {
+		return nil
+	}
+	// The caller's specs are not written to.
+	q.cmd.AddStreams = append([]StreamSpec(nil), q.cmd.AddStreams...)
+	for i := range q.cmd.AddStreams {
+		s := &q.cmd.AddStreams[i]
+		if s.Starts != nil {
+			continue
+		}
+		ask, cancel := context.WithTimeout(ctx, r.opts.AskTimeout)
+		starts, err := s.Source.Starts(ask)
+		cancel()
+		if err != nil {
+			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure,
+				"could not read the start positions of stream %q: %v", s.Name, err)
+		}
+		s.Starts = starts
+	}
+	r.askEnds(ctx, q)
+	return nil
+}
+
+// askEnds asks the streams that new views read for their ends: what a reader
+// of the view has to wait for. A broker that does not answer now does not
+// refuse the view; it is asked again in the background.
+func (r *Runtime) askEnds(ctx context.Context, q *request) {
+	q.targets = map[RelationID]connector.Positions{}
+	for _, v := range q.built {
+		for _, in := range v.inputs {
+			src := r.sourceOf(in.rel, q)
+			if src == nil || q.targets[in.rel] != nil {
+				continue
+			}
+			ask, cancel := context.WithTimeout(ctx, r.opts.AskTimeout)
+			if ends, err := src.Ends(ask); err == nil {
+				q.targets[in.rel] = append(connector.Positions{}, ends...)
+			}
+			cancel()
+		}
+	}
+}
+
+// sourceOf returns the source of a stream that exists or that the command adds.
+func (r *Runtime) sourceOf(id RelationID, q *request) connector.Source {
+	for i := range q.cmd.AddStreams {
+		if q.cmd.AddStreams[i].ID == id {
+			return q.cmd.AddStreams[i].Source
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.known[id]; s != nil {
+		return s.spec.Source
+	}
+	return nil
+}

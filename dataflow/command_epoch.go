@@ -1,0 +1,359 @@
+package dataflow
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+)
+
+// commandEpoch runs a command as an epoch of its own, without input from
+// streams: so it can be refused without a trace, by its Check, by a new view's
+// first computation or by the store. The error is the loop's end.
+func (r *Runtime) commandEpoch(ctx context.Context, q *request) error {
+	if q.err = r.check(q); q.err != nil {
+		return nil
+	}
+	former := r.topology
+	if q.cmd.topology() {
+		r.topology = former.clone()
+	}
+	ep := r.begin()
+	dropped, err := r.change(ep, q)
+	if err == nil {
+		err = r.computeCommand(ep, q)
+	}
+	if err == nil {
+		r.opts.FailPoint("computed")
+		ep.compute = r.since(ep.started)
+		if err = r.commit(ctx, ep, false); err == nil {
+			r.commandDone(q, dropped)
+			return nil
+		}
+		r.commitFailed(err)
+	}
+	q.err = err
+	r.releaseEpoch()
+	r.abandon(former)
+	if broken(err) {
+		return err
+	}
+	return nil
+}
+
+// check runs the command's own checks on the state after the former epoch.
+func (r *Runtime) check(q *request) error {
+	if q.cmd.Check != nil {
+		if err := q.cmd.Check(r.pub.epoch); err != nil {
+			return err
+		}
+	}
+	if q.cmd.Prepare != nil {
+		return q.cmd.Prepare(r.pub.epoch, &q.cmd)
+	}
+	return nil
+}
+
+// change applies the command to the topology and to the epoch's commit.
+func (r *Runtime) change(ep *epochWork, q *request) (dropped []*view, err error) {
+	ep.commit.Meta = q.cmd.Meta
+	ep.commit.Create = append(ep.commit.Create, q.cmd.Create...)
+	ep.tables = q.cmd.Rows
+	if q.cmd.topology() {
+		r.dirty, r.viewsChanged = true, true
+		if dropped, err = r.drop(ep, q.cmd.Drop); err != nil {
+			return nil, err
+		}
+		if err := r.install(q); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range ep.tables {
+		v := r.views[t.Relation]
+		if v == nil || !v.table() {
+			return nil, sqlerr.New(sqlerr.UndefinedTable, "table with id %d does not exist", t.Relation)
+		}
+		if !v.live() {
+			return nil, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "table %q is %s", v.spec.Name, v.state).WithDetail("%s", v.reason)
+		}
+		v.marked = true
+		for _, b := range t.Delta {
+			ep.rows += int64(b.Len())
+		}
+	}
+	return dropped, nil
+}
+
+// table says whether the relation is fed by commands.
+func (v *view) table() bool {
+	return slices.ContainsFunc(v.inputs, func(in *input) bool { return in.from == v })
+}
+
+// drop removes relations and announces that their arrangements go. What reads
+// them must go with them (2BP01).
+func (r *Runtime) drop(ep *epochWork, ids []RelationID) (dropped []*view, err error) {
+	for _, id := range ids {
+		s, v := r.streams[id], r.views[id]
+		switch {
+		case v != nil:
+			ep.commit.Drop = append(ep.commit.Drop, v.arrangements()...)
+			delete(r.views, id)
+			r.order = slices.DeleteFunc(r.order, func(o *view) bool { return o == v })
+			dropped = append(dropped, v)
+		case s != nil:
+			delete(r.streams, id)
+			r.streamOrder = slices.DeleteFunc(r.streamOrder, func(o *stream) bool { return o == s })
+		default:
+			return nil, sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", id)
+		}
+		r.purge = append(slices.Clip(r.purge), id)
+	}
+	for _, v := range r.order {
+		for _, in := range v.inputs {
+			if slices.Contains(ids, in.rel) && r.views[in.rel] == nil && r.streams[in.rel] == nil {
+				return nil, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop relation with id %d because other objects depend on it", in.rel).
+					WithDetail("view %q depends on it", v.spec.Name)
+			}
+		}
+	}
+	r.link()
+	return dropped, nil
+}
+
+// install adds the command's streams and views.
+func (r *Runtime) install(q *request) error {
+	for i := range q.cmd.AddStreams {
+		if err := r.addStream(&stream{spec: q.cmd.AddStreams[i]}); err != nil {
+			return err
+		}
+	}
+	for _, v := range q.built {
+		if err := r.addView(v); err != nil {
+			return err
+		}
+		v.fresh, v.marked = true, true
+		for _, in := range v.inputs {
+			if err := r.start(in, q); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) addStream(s *stream) error {
+	id := s.spec.ID
+	if r.streams[id] != nil || r.views[id] != nil {
+		return sqlerr.New(sqlerr.DuplicateTable, "relation with id %d already exists", id)
+	}
+	r.streams[id] = s
+	r.streamOrder = append(r.streamOrder, s)
+	return nil
+}
+
+// addView resolves what a view reads; those relations must exist.
+func (r *Runtime) addView(v *view) error {
+	id := v.spec.ID
+	if r.streams[id] != nil || r.views[id] != nil {
+		return sqlerr.New(sqlerr.DuplicateTable, "relation with id %d already exists", id)
+	}
+	r.views[id] = v
+	r.order = append(r.order, v)
+	for _, in := range v.inputs {
+		in.stream, in.from = r.streams[in.rel], r.views[in.rel]
+		if in.stream == nil && in.from == nil {
+			return sqlerr.New(sqlerr.UndefinedTable, "relation with id %d, which %q reads, does not exist", in.rel, v.spec.Name)
+		}
+		if in.stream != nil && in.need != nil && len(in.need) != len(in.stream.spec.Types) {
+			return sqlerr.New(sqlerr.InternalError, "%q reads stream %q with other columns than it has", v.spec.Name, in.stream.spec.Name)
+		}
+	}
+	r.link()
+	return nil
+}
+
+// start gives a new view's input its first phase.
+func (r *Runtime) start(in *input, q *request) error {
+	s := in.stream
+	switch {
+	case s != nil:
+		in.target, in.asked = q.targets[in.rel], q.targets[in.rel] != nil
+		in.phase = phaseAttached
+		if s.positions == nil {
+			s.positions = append(connector.Positions{}, s.spec.Starts...)
+		} else if !slices.Equal(s.positions, s.spec.Starts) {
+			in.phase, in.positions = phaseReading, append(connector.Positions{}, s.spec.Starts...)
+		}
+	case in.from == in.view || in.from.fresh:
+		in.phase = phaseAttached
+	case !in.from.live():
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", in.from.spec.Name, in.from.state).WithDetail("%s", in.from.reason)
+	case in.from.spec.Result.Arr == 0:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "%q has no stored rows to read", in.from.spec.Name)
+	default:
+		in.phase = phaseScanning
+	}
+	return nil
+}
+
+// computeCommand computes the tables' changes with all that read them, and the
+// first epoch of new views. A new view that cannot compute refuses the command.
+func (r *Runtime) computeCommand(ep *epochWork, q *request) error {
+	if err := r.compute(ep); err != nil {
+		return err
+	}
+	for _, v := range q.built {
+		if !v.live() {
+			return sqlerr.New(sqlerr.InternalError, "view %q could not be started: %s", v.spec.Name, v.reason)
+		}
+	}
+	for _, t := range ep.tables {
+		if v := r.views[t.Relation]; !v.live() {
+			return sqlerr.New(sqlerr.InternalError, "table %q could not be changed: %s", v.spec.Name, v.reason)
+		}
+	}
+	return nil
+}
+
+// commandDone does what must not happen before the command is durable.
+func (r *Runtime) commandDone(q *request, dropped []*view) {
+	for _, v := range dropped {
+		for _, in := range v.inputs {
+			in.drop()
+		}
+		v.endSubscriptions(sqlerr.New(sqlerr.UndefinedTable, "relation %q was dropped", v.spec.Name))
+	}
+	if !q.cmd.topology() {
+		return
+	}
+	r.mu.Lock()
+	clear(r.known)
+	for id, s := range r.streams {
+		r.known[id] = s
+	}
+	r.mu.Unlock()
+	for _, v := range q.built {
+		r.askTargets(v)
+	}
+}
+
+// abandon takes back what a refused command has changed.
+func (r *Runtime) abandon(former topology) {
+	r.topology = former
+	r.link()
+	for _, s := range r.streamOrder {
+		if s.sharers() == 0 && s.reader == nil {
+			s.positions = nil
+		}
+	}
+	r.viewsChanged, r.dirty = true, true
+	r.mu.Lock()
+	r.next = nil
+	r.mu.Unlock()
+}
+
+// askTargets asks again, in the background, for the ends that Do could not get.
+func (r *Runtime) askTargets(v *view) {
+	for _, in := range v.inputs {
+		if in.stream == nil || in.asked || in.asking || !v.live() {
+			continue
+		}
+		in.asking = true
+		r.goroutines.Add(1)
+		go func() {
+			defer r.goroutines.Done()
+			r.askTarget(in)
+		}()
+	}
+}
+
+// askTarget asks until the source answers or the runtime ends.
+func (r *Runtime) askTarget(in *input) {
+	src := in.stream.spec.Source
+	for pause := r.opts.RetryMin; ; pause = min(2*pause, r.opts.RetryMax) {
+		ask, cancel := context.WithTimeout(r.ctx, r.opts.AskTimeout)
+		ends, err := src.Ends(ask)
+		cancel()
+		if err == nil {
+			q := &request{done: make(chan struct{}), inspect: func() error {
+				in.target, in.asked = append(connector.Positions{}, ends...), true
+				r.viewsChanged, r.dirty = true, true
+				return nil
+			}}
+			select {
+			case r.requests <- q:
+			case <-r.ctx.Done():
+			}
+			return
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-r.ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// restore installs what the catalog holds over the positions that the last
+// epoch committed. It writes nothing.
+func (r *Runtime) restore(q *request) error {
+	if r.restored && r.saved.written {
+		return sqlerr.New(sqlerr.InternalError, "the dataflow runtime is restored already")
+	}
+	former := r.topology
+	r.topology = former.clone()
+	if err := r.restoreAll(q); err != nil {
+		r.topology = former
+		r.link()
+		return err
+	}
+	r.restored, r.viewsChanged = true, true
+	r.purge = r.saved.purge
+	r.commandDone(q, nil)
+	return nil
+}
+
+func (r *Runtime) restoreAll(q *request) error {
+	for i := range q.cmd.AddStreams {
+		s := &stream{spec: q.cmd.AddStreams[i]}
+		r.saved.restoreStream(s)
+		if err := r.addStream(s); err != nil {
+			return err
+		}
+	}
+	left := q.built
+	for len(left) > 0 {
+		var later []*view
+		for _, v := range left {
+			if !r.resolvable(v) {
+				later = append(later, v)
+				continue
+			}
+			if err := r.addView(v); err != nil {
+				return err
+			}
+			if err := r.saved.restoreView(v); err != nil {
+				return err
+			}
+		}
+		if len(later) == len(left) {
+			return sqlerr.New(sqlerr.UndefinedTable, "view %q reads a relation that does not exist", later[0].spec.Name)
+		}
+		left = later
+	}
+	return nil
+}
+
+// resolvable says whether everything that the view reads is installed.
+func (r *Runtime) resolvable(v *view) bool {
+	for _, in := range v.inputs {
+		if in.rel != v.spec.ID && r.streams[in.rel] == nil && r.views[in.rel] == nil {
+			return false
+		}
+	}
+	return true
+}

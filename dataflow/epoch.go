@@ -1,0 +1,378 @@
+package dataflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// epochWork is the epoch under way: what it will commit, and its cost.
+type epochWork struct {
+	commit  storage.Epoch
+	errors  errorChanges
+	tables  []TableDelta
+	piece   int // rows of each backfill's piece
+	rows    int64
+	started time.Time
+	cut     time.Duration
+	compute time.Duration
+}
+
+// begin starts the next epoch.
+func (r *Runtime) begin() *epochWork {
+	now := r.opts.Now()
+	r.epoch = epochWork{started: now}
+	ep := &r.epoch
+	ep.commit.Number = r.store.Epoch() + 1
+	ep.commit.Clock = max(r.store.Clock(), now.UnixMicro())
+	if !r.saved.written {
+		// The very first epoch: the error rows need a place.
+		ep.commit.Create = append(ep.commit.Create, storage.NewArrangement{Arr: ErrorArrangement, Placement: storage.Result})
+		r.dirty = true
+	}
+	return ep
+}
+
+// inputEpoch takes what the inputs have, bounded, through cut, compute, commit
+// and publish. It is never given up: a commit that fails is tried again.
+func (r *Runtime) inputEpoch(ctx context.Context) error {
+	ep := r.begin()
+	r.cut(ep)
+	r.opts.FailPoint("cut")
+	ep.cut = r.since(ep.started)
+	if err := r.compute(ep); err != nil {
+		return err
+	}
+	if err := r.purgeErrors(ep); err != nil {
+		return err
+	}
+	r.opts.FailPoint("computed")
+	ep.compute = r.since(ep.started) - ep.cut
+	if err := r.commit(ctx, ep, true); err != nil {
+		if ctx.Err() != nil && !permanent(err) {
+			return nil // stopped while the store refused: the epoch did not happen
+		}
+		return err
+	}
+	return nil
+}
+
+func (r *Runtime) since(t time.Time) time.Duration { return r.opts.Now().Sub(t) }
+
+// cut takes from every queue its share of the epoch's bounds, in proportion to
+// what waits, so that no stream starves.
+func (r *Runtime) cut(ep *epochWork) {
+	var rows, bytes int
+	for _, s := range r.streamOrder {
+		if s.reader != nil {
+			_, n, b := s.reader.queue.size()
+			rows, bytes = rows+n, bytes+b
+		}
+	}
+	for _, s := range r.streamOrder {
+		if s.reader == nil {
+			continue
+		}
+		batches, n, b := s.reader.queue.size()
+		if batches == 0 {
+			continue
+		}
+		s.cut(share(r.opts.CutRows, n, rows), share(r.opts.CutBytes, b, bytes))
+		r.dirty = true
+		for _, batch := range s.taken {
+			ep.rows += int64(batchRows(batch))
+		}
+		if s.delta == nil {
+			continue
+		}
+		for _, in := range s.inputs {
+			in.view.marked = in.view.marked || in.phase == phaseAttached
+		}
+	}
+	r.cutBackfills(ep, rows > 0)
+}
+
+// share returns the part of a bound that belongs to one of many.
+func share(bound, mine, all int) int {
+	if all <= bound || all == 0 {
+		return bound
+	}
+	return max(1, int(int64(bound)*int64(mine)/int64(all)))
+}
+
+// cutBackfills takes a piece for every input that has not caught up: small ones
+// while there is live input, for others do not wait (I5).
+func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
+	n := 0
+	for _, v := range r.order {
+		if v.live() && !v.attached() {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	ep.piece = r.opts.CutRows / n
+	if live {
+		ep.piece = r.opts.PieceRows / n
+	}
+	ep.piece = max(1, ep.piece)
+	for _, v := range r.order {
+		if !v.live() || v.attached() {
+			continue
+		}
+		for _, in := range v.inputs {
+			switch in.phase {
+			case phaseAttached:
+			case phaseScanning:
+				v.marked = true
+			default:
+				before := in.positions
+				r.cutInput(in, ep.piece, r.opts.PieceBytes)
+				r.dirty = r.dirty || len(before) != len(in.positions) || advance(before, in.positions) > 0
+				v.marked = v.marked || in.delta != nil
+				for _, b := range in.delta {
+					ep.rows += int64(b.Len())
+				}
+			}
+		}
+	}
+}
+
+// compute runs every view that has input, in topological order, and collects
+// changes and error rows. The error is fatal; what goes wrong in a view
+// quarantines it and those that read it.
+func (r *Runtime) compute(ep *epochWork) error {
+	for _, s := range r.streamOrder {
+		if len(s.taken) == 0 {
+			continue
+		}
+		errs, err := r.errorRows(s.spec.ID, s.newErrors())
+		if err != nil {
+			return fmt.Errorf("dataflow: error rows of stream %q: %w", s.spec.Name, err)
+		}
+		ep.errors.add(errs)
+	}
+	for _, v := range r.order {
+		if !v.marked || !v.live() {
+			continue
+		}
+		if err := r.computeView(ep, v); err != nil {
+			if broken(err) {
+				return err
+			}
+			r.quarantine(v, err, ep.commit.Number-1)
+		}
+	}
+	if ep.errors.set.Keys.Len() > 0 {
+		ep.errors.set.Arr = ErrorArrangement
+		ep.commit.Changes = append(ep.commit.Changes, ep.errors.set)
+	}
+	return nil
+}
+
+// computeView runs one view and, if all went well, hands its changes on.
+func (r *Runtime) computeView(ep *epochWork, v *view) error {
+	idle := true
+	for _, in := range v.inputs {
+		if err := r.feed(ep, in); err != nil {
+			return err
+		}
+		idle = idle && in.delta == nil
+	}
+	if !idle || v.fresh {
+		st := viewState{Store: r.store}
+		failed, err := v.run(&st, ep.commit.Number)
+		if err != nil {
+			return err
+		}
+		errs, err := r.errorRows(v.spec.ID, failed)
+		if err != nil {
+			return err
+		}
+		ep.errors.add(errs)
+		ep.commit.Changes = append(ep.commit.Changes, v.changes...)
+		v.ran = true
+		for _, d := range v.dependents {
+			d.marked = true
+		}
+	}
+	for _, in := range v.inputs {
+		if in.phase != phaseScanning {
+			continue
+		}
+		in.scanDone(r)
+		r.dirty = true
+		if in.atEnd {
+			r.attach(in)
+		}
+	}
+	return nil
+}
+
+// feed sets the delta of an input that the cut did not set.
+func (r *Runtime) feed(ep *epochWork, in *input) error {
+	switch {
+	case in.phase == phaseScanning:
+		return r.scanInput(in, ep.piece)
+	case in.phase != phaseAttached:
+		return nil
+	case in.stream != nil:
+		in.delta = in.stream.delta
+	case in.from != in.view:
+		in.delta = in.from.out
+	default:
+		in.delta = nil
+		for _, t := range ep.tables {
+			if t.Relation == in.rel {
+				in.delta = append(in.delta, t.Delta...)
+			}
+		}
+	}
+	return nil
+}
+
+// quarantine takes a view and all that read it out of the epochs. What it
+// computed in this epoch is forgotten; its positions stay those of the epoch
+// before, so that it could be taken up again from there.
+func (r *Runtime) quarantine(v *view, cause error, epoch uint64) {
+	r.opts.Log.Error("view is quarantined", "view", v.spec.Name, "id", v.spec.ID, "epoch", epoch, "err", cause)
+	reason, _, _ := strings.Cut(cause.Error(), "\n")
+	r.retire(v, reason, epoch)
+}
+
+func (r *Runtime) retire(v *view, reason string, epoch uint64) {
+	if !v.live() {
+		return
+	}
+	v.state, v.reason, v.since = StateQuarantined, reason, max(1, epoch)
+	for _, in := range v.inputs {
+		switch {
+		case in.stream == nil:
+		case in.phase == phaseAttached:
+			in.positions = in.stream.positions
+			if in.stream.taken != nil {
+				in.positions = in.stream.before
+			}
+			in.phase = phaseReading
+		default:
+			if in.delta != nil {
+				in.positions = in.before
+			}
+			in.phase = phaseReading
+		}
+		in.drop()
+	}
+	v.out, v.changes, v.ran = nil, nil, false
+	v.endSubscriptions(sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is quarantined", v.spec.Name).WithDetail("%s", reason))
+	r.viewsChanged, r.dirty = true, true
+	r.mu.Lock()
+	r.stats.Quarantines++
+	r.mu.Unlock()
+	for _, d := range v.dependents {
+		r.retire(d, fmt.Sprintf("view %q, which it reads, is quarantined", v.spec.Name), epoch)
+	}
+}
+
+// commit makes the epoch durable, then visible. With retry a store that refuses
+// is asked again, with back-off, until ctx ends or it breaks.
+func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
+	if r.dirty {
+		ep.commit.Positions = r.encodePositions()
+	}
+	next := r.publishStatus(ep.commit.Number, ep.commit.Clock)
+	r.mu.Lock()
+	r.next = next
+	r.mu.Unlock()
+	r.opts.FailPoint("before-commit")
+	before := r.opts.Now()
+	if err := r.commitStore(ctx, ep, retry); err != nil {
+		return err
+	}
+	took := r.since(before)
+	r.opts.FailPoint("after-commit")
+	r.dirty, r.saved.written = false, true
+	r.finish(ep, next, took)
+	r.opts.FailPoint("published")
+	return nil
+}
+
+func (r *Runtime) commitStore(ctx context.Context, ep *epochWork, retry bool) error {
+	pause := r.opts.RetryMin
+	for {
+		err := r.store.Commit(&ep.commit)
+		if err == nil {
+			r.commitFailed(nil)
+			return nil
+		}
+		if permanent(err) || !retry {
+			return err
+		}
+		r.commitFailed(err)
+		r.opts.Log.Warn("commit failed, it will be tried again", "epoch", ep.commit.Number, "pause", pause, "err", err)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.Join(err, ctx.Err())
+		}
+		pause = min(2*pause, r.opts.RetryMax)
+	}
+}
+
+func (r *Runtime) commitFailed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.stats.CommitError = ""
+		return
+	}
+	r.stats.CommitRetries++
+	r.stats.CommitError = err.Error()
+}
+
+// finish publishes the epoch, hands subscribers their deltas and lets go of
+// everything that belonged to it.
+func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
+	for _, v := range r.order {
+		if v.ran && v.subs != nil {
+			v.feedSubscriptions(ep.commit.Number)
+		}
+	}
+	r.mu.Lock()
+	r.stats.Rows += ep.rows
+	r.stats.CutNS += int64(ep.cut)
+	r.stats.ComputeNS += int64(ep.compute)
+	r.stats.CommitNS += int64(commit)
+	r.stats.observe(r.since(ep.started))
+	r.mu.Unlock()
+	r.publish(next)
+	r.releaseEpoch()
+}
+
+func (r *Runtime) releaseEpoch() {
+	for _, s := range r.streamOrder {
+		s.taken, s.delta, s.before = nil, nil, nil
+	}
+	for _, v := range r.order {
+		if v.marked || v.fresh || v.ran {
+			v.release()
+		}
+		if !v.ready || !v.attached() {
+			v.clearInputs()
+		}
+	}
+	r.epoch = epochWork{}
+}
+
+func (v *view) clearInputs() {
+	for _, in := range v.inputs {
+		in.delta, in.before = nil, nil
+	}
+}

@@ -1,0 +1,168 @@
+package dataflow
+
+import (
+	"encoding/binary"
+
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// ErrorArrangement holds the error rows of all relations: the key is the
+// relation's id (4 bytes, big endian) and the error row (zset.AppendRow over
+// operator.ErrorSchema), the image its weight as a varint. The runtime creates
+// it in the first epoch; the catalog gives out ids from FirstArrangement on.
+const (
+	ErrorArrangement storage.Arrangement = 1
+	FirstArrangement storage.Arrangement = 16
+)
+
+// purgePiece is how many error rows of dropped relations one epoch removes.
+const purgePiece = 16 << 10
+
+// errorChanges are changes of the error arrangement.
+type errorChanges struct{ set storage.ChangeSet }
+
+func (c *errorChanges) put(key []byte, weight int64) {
+	i := c.set.Keys.Len()
+	c.set.Keys.Add(key)
+	if weight != 0 {
+		c.set.Vals.Data = binary.AppendVarint(c.set.Vals.Data, weight)
+	} else {
+		for i >= 64*len(c.set.Dead) {
+			c.set.Dead = append(c.set.Dead, 0)
+		}
+		c.set.Dead.Set(i)
+	}
+	c.set.Vals.End()
+}
+
+// add appends the changes of another relation; their keys differ in the id.
+func (c *errorChanges) add(d *errorChanges) {
+	if d == nil {
+		return
+	}
+	if c.set.Keys.Len() == 0 {
+		*c = *d
+		return
+	}
+	for i := range d.set.Keys.Len() {
+		var w int64
+		if i >= 64*len(d.set.Dead) || !d.set.Dead.Get(i) {
+			w, _ = binary.Varint(d.set.Vals.At(i))
+		}
+		c.put(d.set.Keys.At(i), w)
+	}
+}
+
+func errorPrefix(rel RelationID) []byte { return binary.BigEndian.AppendUint32(nil, uint32(rel)) }
+
+// errorRows adds the error rows of a relation in this epoch to their stored
+// weights. A weight below zero is a broken operator: XX000.
+func (r *Runtime) errorRows(rel RelationID, delta operator.Delta) (*errorChanges, error) {
+	if len(delta) == 0 {
+		return nil, nil
+	}
+	rows := zset.Consolidate(operator.ErrorSchema(), delta)
+	if rows.N == 0 {
+		return nil, nil
+	}
+	var keys zset.List
+	for i := range rows.N {
+		keys.Data = binary.BigEndian.AppendUint32(keys.Data, uint32(rel))
+		keys.Data = zset.AppendRow(keys.Data, rows.Cols, i)
+		keys.End()
+	}
+	var old storage.Values
+	if err := r.store.Fetch(ErrorArrangement, &keys, &old); err != nil {
+		return nil, err
+	}
+	var out errorChanges
+	for i := range rows.N {
+		weight := rows.WeightAt(i)
+		if old[i] != nil {
+			was, n := binary.Varint(old[i])
+			if n <= 0 {
+				return nil, sqlerr.New(sqlerr.DataCorrupted, "the weight of an error row is damaged")
+			}
+			weight += was
+		}
+		if weight < 0 {
+			return nil, sqlerr.New(sqlerr.InternalError, "an error row was retracted more often than it was emitted")
+		}
+		out.put(keys.At(i), weight)
+	}
+	return &out, nil
+}
+
+// purgeErrors removes a piece of the error rows of dropped relations.
+func (r *Runtime) purgeErrors(ep *epochWork) error {
+	if len(r.purge) == 0 {
+		return nil
+	}
+	lo := errorPrefix(r.purge[0])
+	var gone errorChanges
+	more := false
+	err := r.store.Scan(ErrorArrangement, lo, errorPrefix(r.purge[0]+1), func(key, _ []byte) bool {
+		if gone.set.Keys.Len() == purgePiece {
+			more = true
+			return false
+		}
+		gone.put(key, 0)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	r.dirty = true
+	if !more {
+		r.purge = append([]RelationID(nil), r.purge[1:]...)
+	}
+	if gone.set.Keys.Len() == 0 {
+		return nil
+	}
+	for i := range ep.commit.Changes {
+		if set := &ep.commit.Changes[i]; set.Arr == ErrorArrangement {
+			joined := errorChanges{*set}
+			joined.add(&gone)
+			*set = joined.set
+			return nil
+		}
+	}
+	gone.set.Arr = ErrorArrangement
+	ep.commit.Changes = append(ep.commit.Changes, gone.set)
+	return nil
+}
+
+// ErrorRows emits the error rows of a relation in batches of
+// operator.ErrorSchema; a row's weight is how often the error stands.
+func (r *Runtime) ErrorRows(s *Snapshot, rel RelationID, emit func(*zset.Batch) error) error {
+	hi := errorPrefix(rel + 1)
+	if rel == ^RelationID(0) {
+		hi = nil
+	}
+	batch := zset.NewBatch(operator.ErrorSchema(), 0)
+	var failed error
+	err := s.Scan(ErrorArrangement, errorPrefix(rel), hi, func(key, val []byte) bool {
+		weight, n := binary.Varint(val)
+		if failed = zset.DecodeRow(key[4:], batch.Cols); failed != nil || n <= 0 {
+			failed = sqlerr.New(sqlerr.DataCorrupted, "an error row is damaged")
+			return false
+		}
+		batch.AddRow(weight)
+		if batch.N < scanBatchRows {
+			return true
+		}
+		failed = emit(batch)
+		batch = zset.NewBatch(operator.ErrorSchema(), 0)
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil || batch.N == 0 {
+		return err
+	}
+	return emit(batch)
+}

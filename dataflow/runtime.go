@@ -1,0 +1,300 @@
+package dataflow
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+)
+
+// Options are the bounds and seams of a Runtime. Zero values choose the
+// defaults.
+type Options struct {
+	CutRows     int // rows of an epoch, over all streams (256k)
+	CutBytes    int // bytes of an epoch (64 MiB)
+	QueueBytes  int // bytes that wait in front of the loop, per reader (32 MiB)
+	PieceRows   int // rows of all backfills in an epoch that has live input (32k); without, they have CutRows
+	PieceBytes  int // bytes of one backfill's piece (16 MiB)
+	KeepBytes   int // shared batches kept for one view that is about to attach (64 MiB)
+	SubscrBytes int // deltas that wait for one subscriber (16 MiB)
+
+	AskTimeout time.Duration // for questions to a source outside of the loop (5 s)
+	RetryMin   time.Duration // first and longest pause before a commit is tried again (50 ms, 2 s)
+	RetryMax   time.Duration
+
+	Now       func() time.Time                       // time.Now
+	Build     func(*Node) (operator.Operator, error) // BuildOperator
+	Log       *slog.Logger                           // discarded
+	FailPoint func(name string)                      // called at cut, computed, before-commit, after-commit, published, named, attach
+}
+
+func (o Options) withDefaults() Options {
+	ints := []struct {
+		p *int
+		d int
+	}{
+		{&o.CutRows, 256 << 10}, {&o.CutBytes, 64 << 20}, {&o.QueueBytes, 32 << 20},
+		{&o.PieceRows, 32 << 10}, {&o.PieceBytes, 16 << 20}, {&o.KeepBytes, 64 << 20}, {&o.SubscrBytes, 16 << 20},
+	}
+	for _, x := range ints {
+		if *x.p <= 0 {
+			*x.p = x.d
+		}
+	}
+	for _, x := range []struct {
+		p *time.Duration
+		d time.Duration
+	}{{&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}} {
+		if *x.p <= 0 {
+			*x.p = x.d
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Build == nil {
+		o.Build = BuildOperator
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.FailPoint == nil {
+		o.FailPoint = func(string) {}
+	}
+	return o
+}
+
+// topology is which relations exist. A command that changes it works on a copy
+// that replaces the former one when the epoch is durable.
+type topology struct {
+	streams     map[RelationID]*stream
+	streamOrder []*stream // in order of creation: the order of an epoch's input
+	views       map[RelationID]*view
+	order       []*view // topological
+}
+
+func (t *topology) clone() topology {
+	return topology{maps.Clone(t.streams), slices.Clone(t.streamOrder), maps.Clone(t.views), slices.Clone(t.order)}
+}
+
+// link derives who reads what.
+func (t *topology) link() {
+	for _, s := range t.streamOrder {
+		s.inputs = nil
+	}
+	for _, v := range t.order {
+		v.dependents = nil
+	}
+	for _, v := range t.order {
+		for _, in := range v.inputs {
+			switch {
+			case in.stream != nil:
+				in.stream.inputs = append(in.stream.inputs, in)
+			case in.from != v:
+				in.from.dependents = append(in.from.dependents, v)
+			}
+		}
+	}
+}
+
+// Runtime runs the views over their inputs. New makes one; Run is its life.
+type Runtime struct {
+	store Store
+	opts  Options
+
+	requests   chan *request
+	wake       chan struct{} // capacity 1
+	ended      chan struct{} // closed when Run has returned
+	goroutines sync.WaitGroup
+	ctx        context.Context // of the goroutines that Run starts
+
+	// The loop's own.
+	topology
+	restored     bool
+	saved        *savedPositions // of the store's epoch, until Restore
+	dirty        bool            // the positions blob is to be written
+	viewsChanged bool
+	viewTable    *viewTable
+	purge        []RelationID // dropped relations whose error rows are to go
+	epoch        epochWork
+
+	mu     sync.Mutex
+	pub    *published
+	next   *published // of the commit under way
+	notify chan struct{}
+	stats  Stats
+	ends   map[RelationID]connector.Positions
+	known  map[RelationID]*stream // installed streams, for Do's questions
+}
+
+// New returns a Runtime over the store's last epoch. It reads the positions
+// blob; XX001 if that is damaged or of another version.
+func New(store Store, opts Options) (*Runtime, error) {
+	r := &Runtime{
+		store:    store,
+		opts:     opts.withDefaults(),
+		requests: make(chan *request),
+		wake:     make(chan struct{}, 1),
+		ended:    make(chan struct{}),
+		topology: topology{streams: map[RelationID]*stream{}, views: map[RelationID]*view{}},
+		ends:     map[RelationID]connector.Positions{},
+		known:    map[RelationID]*stream{},
+	}
+	saved, err := decodePositions(store.Positions())
+	if err != nil {
+		return nil, err
+	}
+	r.saved = saved
+	r.restored = len(saved.streams)+len(saved.views)+len(saved.purge) == 0 && !saved.written
+	r.pub = r.publishStatus(store.Epoch(), store.Clock())
+	return r, nil
+}
+
+func (r *Runtime) wakeUp() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run is the epoch loop. It returns nil when ctx ends, after the epoch under
+// way and all readers have ended, and an error when the store broke or an
+// invariant did: then the process must end and recover. It may be called once.
+func (r *Runtime) Run(ctx context.Context) (err error) {
+	inner, cancel := context.WithCancel(ctx)
+	r.ctx = inner
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("dataflow: panic in epoch %d: %v\n%s", r.store.Epoch()+1, p, debug.Stack())
+		}
+		cancel()
+		r.goroutines.Wait()
+		r.endSubscriptions()
+		close(r.ended)
+	}()
+	return r.loop(ctx)
+}
+
+func (r *Runtime) loop(ctx context.Context) error {
+	for ctx.Err() == nil {
+		q := r.nextRequest(ctx)
+		if q != nil {
+			if err := r.serve(ctx, q); err != nil {
+				q.finish(0, err)
+				return err
+			}
+		}
+		// Readers must decode what new views need before their rows are cut.
+		r.settle()
+		if q != nil {
+			r.publishSettled()
+			q.finish(r.pub.epoch, q.err)
+		}
+		if r.work() {
+			if err := r.inputEpoch(ctx); err != nil {
+				return err
+			}
+			r.settle()
+		}
+		r.publishSettled()
+	}
+	return nil
+}
+
+// nextRequest returns the next request, nil if there is none. A request that waits goes first, the input has
+// its turn after it; with nothing to do it waits.
+func (r *Runtime) nextRequest(ctx context.Context) *request {
+	if r.work() {
+		select {
+		case q := <-r.requests:
+			return q
+		default:
+			return nil
+		}
+	}
+	select {
+	case q := <-r.requests:
+		return q
+	case <-r.wake:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// work says whether there is something for an epoch besides commands.
+func (r *Runtime) work() bool {
+	if !r.restored {
+		return false
+	}
+	if len(r.purge) > 0 {
+		return true
+	}
+	for _, s := range r.streamOrder {
+		if s.reader != nil {
+			if n, _, _ := s.reader.queue.size(); n > 0 {
+				return true
+			}
+		}
+	}
+	for _, v := range r.order {
+		if v.ready && v.attached() || !v.live() {
+			continue
+		}
+		for _, in := range v.inputs {
+			if in.work() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// serve runs a request between two epochs; q.err is its outcome. The error is
+// the loop's end.
+func (r *Runtime) serve(ctx context.Context, q *request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			q.finish(0, sqlerr.New(sqlerr.InternalError, "panic in the dataflow runtime: %v", p))
+			panic(p)
+		}
+	}()
+	switch {
+	case q.inspect != nil:
+		q.err = q.inspect()
+	case q.cmd.Restore:
+		q.err = r.restore(q)
+	case !r.restored:
+		q.err = sqlerr.New(sqlerr.CannotConnectNow, "the database system is starting up")
+	default:
+		return r.commandEpoch(ctx, q)
+	}
+	return nil
+}
+
+// publishSettled shows what changed between two epochs: states and readers.
+func (r *Runtime) publishSettled() {
+	if !r.viewsChanged {
+		return
+	}
+	r.publish(r.publishStatus(r.pub.epoch, r.pub.clock))
+}
+
+// publish makes p visible and wakes everybody who waits.
+func (r *Runtime) publish(p *published) {
+	r.mu.Lock()
+	r.pub, r.next = p, nil
+	notify := r.notify
+	r.notify = nil
+	r.mu.Unlock()
+	if notify != nil {
+		close(notify)
+	}
+}

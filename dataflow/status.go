@@ -1,0 +1,367 @@
+package dataflow
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+)
+
+// The states of sources and views.
+const (
+	StateRunning     = "running"
+	StateBackfilling = "backfilling"
+	StateStalled     = "stalled"
+	StateQuarantined = "quarantined"
+	StateFailed      = "failed"
+	StateIdle        = "idle" // a stream that no view reads
+)
+
+// SourceStatus is a row of streamdb.sources.
+type SourceStatus struct {
+	ID          RelationID
+	Name        string
+	State       string
+	Reason      string
+	Positions   connector.Positions // nil: no view has caught up with it
+	Ends        connector.Positions // as last asked (RefreshEnds), nil: never
+	RowsIn      int64               // since the start of the process
+	Errors      int64
+	BytesQueued int
+	Produced    int64 // timestamp of the newest record in, microseconds since 1970
+}
+
+// ViewStatus is a row of streamdb.views.
+type ViewStatus struct {
+	ID       RelationID
+	Name     string
+	State    string
+	Reason   string
+	Ready    bool // has processed what its inputs held when it was created
+	Progress Progress
+	Epoch    uint64 // up to which it has processed its inputs
+}
+
+// Progress says how far a view is with what its inputs held when it was
+// created. Total is 0 while it is unknown (the broker was not reached, or rows
+// of a relation are scanned, whose number nobody knows).
+type Progress struct {
+	Done, Total int64
+}
+
+// published is what is visible of one epoch. It is immutable.
+type published struct {
+	epoch   uint64
+	clock   int64
+	streams []streamStatus
+	views   *viewTable
+}
+
+type streamStatus struct {
+	stream    *stream // only spec may be read
+	reader    *reader
+	fault     string
+	positions connector.Positions
+	rows      int64
+	errors    int64
+	produced  int64
+}
+
+// viewTable is shared by all epochs in which no view changed its state.
+type viewTable struct {
+	list []ViewStatus
+	byID map[RelationID]int
+}
+
+// publishStatus builds what is to be visible with an epoch.
+func (r *Runtime) publishStatus(epoch uint64, clock int64) *published {
+	p := &published{epoch: epoch, clock: clock, views: r.viewTable}
+	p.streams = make([]streamStatus, len(r.streamOrder))
+	for i, s := range r.streamOrder {
+		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.rows, s.errors, s.produced}
+	}
+	if r.viewsChanged || p.views == nil {
+		p.views = r.buildViewTable()
+		r.viewTable, r.viewsChanged = p.views, false
+	}
+	return p
+}
+
+func (r *Runtime) buildViewTable() *viewTable {
+	t := &viewTable{byID: make(map[RelationID]int, len(r.views))}
+	for _, v := range r.order {
+		t.byID[v.spec.ID] = len(t.list)
+		t.list = append(t.list, v.status())
+	}
+	return t
+}
+
+func (v *view) status() ViewStatus {
+	s := ViewStatus{ID: v.spec.ID, Name: v.spec.Name, State: v.state, Reason: v.reason, Ready: v.ready, Epoch: v.since}
+	if !v.live() {
+		return s
+	}
+	s.Epoch = 0 // the published one
+	known := true
+	for _, in := range v.inputs {
+		p, ok := in.progress()
+		s.Progress.Done += p.Done
+		s.Progress.Total += p.Total
+		known = known && ok
+		if in.phase != phaseAttached || !in.reached {
+			s.State = StateBackfilling
+		}
+		if fault := in.fault(); fault != "" {
+			s.State, s.Reason = StateFailed, fault
+		}
+	}
+	if !known {
+		s.Progress.Total = 0
+	}
+	return s
+}
+
+// current returns what is published now.
+func (r *Runtime) current() *published {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pub
+}
+
+// Epoch returns the last published epoch.
+func (r *Runtime) Epoch() uint64 { return r.current().epoch }
+
+// Sources returns the state of all streams, in order of creation.
+func (r *Runtime) Sources() []SourceStatus {
+	p := r.current()
+	out := make([]SourceStatus, 0, len(p.streams))
+	for i := range p.streams {
+		s := &p.streams[i]
+		o := SourceStatus{
+			ID: s.stream.spec.ID, Name: s.stream.spec.Name, State: StateIdle, Positions: s.positions.Clone(),
+			RowsIn: s.rows, Errors: s.errors, Produced: s.produced,
+		}
+		if s.reader != nil {
+			st := s.reader.status()
+			o.State, o.Reason = st.Name, st.Reason
+			_, _, o.BytesQueued = s.reader.queue.size()
+		}
+		if s.fault != "" {
+			o.State, o.Reason = StateFailed, s.fault
+		}
+		r.mu.Lock()
+		o.Ends = r.ends[o.ID].Clone()
+		r.mu.Unlock()
+		out = append(out, o)
+	}
+	return out
+}
+
+// RefreshEnds asks every source for its ends, for the lag in Sources. A source
+// that does not answer keeps what it said last.
+func (r *Runtime) RefreshEnds(ctx context.Context) {
+	p := r.current()
+	done := make(chan struct{}, len(p.streams))
+	for i := range p.streams {
+		s := p.streams[i].stream
+		go func() {
+			defer func() { done <- struct{}{} }()
+			ask, cancel := context.WithTimeout(ctx, r.opts.AskTimeout)
+			defer cancel()
+			if ends, err := s.spec.Source.Ends(ask); err == nil {
+				r.mu.Lock()
+				r.ends[s.spec.ID] = ends
+				r.mu.Unlock()
+			}
+		}()
+	}
+	for range p.streams {
+		<-done
+	}
+}
+
+// Views returns the state of all views and tables, in topological order.
+func (r *Runtime) Views() []ViewStatus {
+	p := r.current()
+	out := append([]ViewStatus(nil), p.views.list...)
+	for i := range out {
+		if out[i].Epoch == 0 {
+			out[i].Epoch = p.epoch
+		}
+	}
+	return out
+}
+
+// view returns the published state of one view.
+func (p *published) view(id RelationID) (ViewStatus, bool) {
+	i, ok := p.views.byID[id]
+	if !ok {
+		return ViewStatus{}, false
+	}
+	s := p.views.list[i]
+	if s.Epoch == 0 {
+		s.Epoch = p.epoch
+	}
+	return s, true
+}
+
+func (p *published) stream(id RelationID) *streamStatus {
+	for i := range p.streams {
+		if p.streams[i].stream.spec.ID == id {
+			return &p.streams[i]
+		}
+	}
+	return nil
+}
+
+// Snapshot is one epoch of everything: the stored rows, and the positions and
+// view states of the same epoch.
+type Snapshot struct {
+	StoreSnapshot
+	pub *published
+}
+
+// Snapshot pins the last epoch. Release must be called.
+func (r *Runtime) Snapshot() *Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &Snapshot{StoreSnapshot: r.store.Pin(), pub: r.pub}
+	// The loop cannot begin another commit while mu is held, so the store is
+	// either at the published epoch or at the one that is being committed.
+	if r.next != nil && r.next.epoch == s.Epoch() {
+		s.pub = r.next
+	}
+	return s
+}
+
+// Clock returns the epoch's clock, microseconds since 1970.
+func (s *Snapshot) Clock() int64 { return s.pub.clock }
+
+// Positions returns the positions of a stream, nil if no view reads it.
+func (s *Snapshot) Positions(stream RelationID) connector.Positions {
+	if st := s.pub.stream(stream); st != nil {
+		return st.positions.Clone()
+	}
+	return nil
+}
+
+// View returns the state of a view or table.
+func (s *Snapshot) View(id RelationID) (ViewStatus, bool) { return s.pub.view(id) }
+
+// changed returns a channel that is closed at the next publication.
+func (r *Runtime) changed() (*published, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.notify == nil {
+		r.notify = make(chan struct{})
+	}
+	return r.pub, r.notify
+}
+
+// await blocks until met says true of a published epoch, or an error.
+func (r *Runtime) await(ctx context.Context, met func(*published) (bool, error)) error {
+	for {
+		p, next := r.changed()
+		if ok, err := met(p); ok || err != nil {
+			return err
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-r.ended:
+			return errEnded()
+		}
+	}
+}
+
+// WaitReady waits until the view has processed what its inputs held when it was
+// created. Progress, if not nil, is called in this goroutine with every epoch.
+// A view that is quarantined or failed gives 55000 with its reason.
+func (r *Runtime) WaitReady(ctx context.Context, id RelationID, progress func(Progress)) error {
+	return r.await(ctx, func(p *published) (bool, error) {
+		s, ok := p.view(id)
+		switch {
+		case !ok:
+			return false, sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", id)
+		case s.State == StateQuarantined || s.State == StateFailed && !s.Ready:
+			return false, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", s.Name, s.State).WithDetail("%s", s.Reason)
+		}
+		if progress != nil && !s.Ready {
+			progress(s.Progress)
+		}
+		return s.Ready, nil
+	})
+}
+
+// WaitPositions waits until the stream's views have processed it up to the
+// positions (real_time_recency). A stream that no view reads has nothing to
+// wait for.
+func (r *Runtime) WaitPositions(ctx context.Context, id RelationID, to connector.Positions) error {
+	return r.await(ctx, func(p *published) (bool, error) {
+		s := p.stream(id)
+		if s == nil {
+			return false, sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", id)
+		}
+		if s.reader == nil {
+			return true, nil
+		}
+		return reached(s.positions, to, s.stream.spec.Starts), nil
+	})
+}
+
+// reached says whether p is at or behind the target; partitions in which there
+// is nothing between start and target are.
+func reached(p, target, starts connector.Positions) bool {
+	for i, want := range target {
+		if want > 0 && want > starts.At(int32(i)) && p.At(int32(i)) < want {
+			return false
+		}
+	}
+	return true
+}
+
+// epochBuckets are the upper bounds of Stats.Histogram.
+var epochBuckets = [...]time.Duration{
+	time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second,
+	2500 * time.Millisecond, 10 * time.Second,
+}
+
+// Stats are the counters of the epoch loop since the start of the process.
+type Stats struct {
+	Epochs, Rows                    int64
+	CutNS, ComputeNS, CommitNS      int64
+	EpochNS                         int64
+	Histogram                       [len(epochBuckets) + 1]int64 // epochs by duration, not cumulative; the last has no bound
+	CommitRetries                   int64
+	CommitError                     string // why the commit that is being retried failed, "" if none is
+	Quarantines, Backfills, Subscrs int64  // Backfills and Subscrs: now
+}
+
+// EpochBuckets returns the upper bounds of Stats.Histogram, without the last.
+func EpochBuckets() []time.Duration { return append([]time.Duration(nil), epochBuckets[:]...) }
+
+// Stats returns the counters.
+func (r *Runtime) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stats
+	for i := range r.pub.views.list {
+		if r.pub.views.list[i].State == StateBackfilling {
+			s.Backfills++
+		}
+	}
+	return s
+}
+
+func (s *Stats) observe(d time.Duration) {
+	i := 0
+	for i < len(epochBuckets) && d > epochBuckets[i] {
+		i++
+	}
+	s.Histogram[i]++
+	s.EpochNS += int64(d)
+	s.Epochs++
+}

@@ -1,0 +1,220 @@
+package dataflow
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// view is a view or table at runtime. All fields belong to the loop.
+type view struct {
+	spec       ViewSpec
+	nodes      []node
+	inputs     []*input
+	dependents []*view // views that read it
+	subs       []*Subscription
+
+	state  string // StateRunning (which includes backfilling), StateQuarantined
+	reason string
+	since  uint64 // the epoch of quarantine
+	ready  bool   // has processed what its inputs held when it was created
+	done   int64  // progress as last published
+
+	// Of the epoch under way.
+	fresh   bool // first epoch: constant rows are emitted, groups without keys begin
+	marked  bool // has input
+	ran     bool
+	out     operator.Delta
+	changes []storage.ChangeSet
+}
+
+// node is one operator with its place in the graph.
+type node struct {
+	spec *Node
+	op   operator.Operator // nil: a leaf
+	rows operator.Delta    // of the epoch under way
+	in   []operator.Delta
+	feed *input         // of a relation leaf
+	init operator.Delta // of a leaf with constants
+}
+
+// newView builds the operators of a view. It runs in the caller's goroutine
+// and knows nothing of the running relations.
+func newView(spec *ViewSpec, build func(*Node) (operator.Operator, error)) (*view, error) {
+	v := &view{spec: *spec, state: StateRunning}
+	g := spec.Graph
+	if g == nil || len(g.Nodes) == 0 {
+		return nil, sqlerr.New(sqlerr.InternalError, "view %q has no graph", spec.Name)
+	}
+	if g.Version != GraphVersion {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "the dataflow graph of %q has version %d, this program knows version %d", spec.Name, g.Version, GraphVersion)
+	}
+	v.nodes = make([]node, len(g.Nodes))
+	for i := range g.Nodes {
+		if err := v.buildNode(i, build); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+func (v *view) buildNode(i int, build func(*Node) (operator.Operator, error)) (err error) {
+	n := &v.nodes[i]
+	n.spec = &v.spec.Graph.Nodes[i]
+	for _, in := range n.spec.Inputs {
+		if in < 0 || in >= i {
+			return sqlerr.New(sqlerr.InternalError, "node %d of %q reads node %d", i, v.spec.Name, in)
+		}
+	}
+	switch {
+	case n.spec.Values != nil:
+		n.init, err = n.spec.Values.Delta()
+	case n.spec.Relation != nil:
+		n.feed = v.input(n.spec.Relation)
+	default:
+		n.in = make([]operator.Delta, len(n.spec.Inputs))
+		n.op, err = build(n.spec)
+	}
+	return err
+}
+
+// input returns the view's input for a relation; leaves that read the same
+// relation share it and the union of their columns.
+func (v *view) input(leaf *RelationInput) *input {
+	var need []bool
+	if leaf.Need != nil {
+		need = make([]bool, len(leaf.Types))
+		for _, c := range leaf.Need {
+			need[c] = true
+		}
+	}
+	for _, in := range v.inputs {
+		if in.rel != leaf.Relation {
+			continue
+		}
+		if need == nil {
+			in.need = nil
+		}
+		for i := range in.need {
+			in.need[i] = in.need[i] || need[i]
+		}
+		return in
+	}
+	in := &input{view: v, rel: leaf.Relation, need: need}
+	v.inputs = append(v.inputs, in)
+	return in
+}
+
+// live says whether the view takes part in epochs.
+func (v *view) live() bool { return v.state == StateRunning }
+
+// attached says whether all inputs take part in every epoch's deltas.
+func (v *view) attached() bool {
+	for _, in := range v.inputs {
+		if in.phase != phaseAttached {
+			return false
+		}
+	}
+	return true
+}
+
+// arrangements returns the ids of all arrangements that the view writes.
+func (v *view) arrangements() []storage.Arrangement {
+	var out []storage.Arrangement
+	for i := range v.nodes {
+		out = append(out, v.nodes[i].spec.arrangements()...)
+	}
+	return out
+}
+
+// arrangements returns the ids of the arrangements that the node writes.
+func (n *Node) arrangements() []storage.Arrangement {
+	var out []storage.Arrangement
+	switch {
+	case n.Aggregate != nil:
+		out = append(out, n.Aggregate.Arr)
+		if n.Aggregate.Multisets != 0 {
+			out = append(out, n.Aggregate.Multisets)
+		}
+	case n.Materialize != nil:
+		out = append(out, n.Materialize.Arr)
+	}
+	return out
+}
+
+// run computes the view's part of the epoch. Whatever goes wrong in it, a panic
+// included, concerns this view only: operators write nothing that is shared.
+func (v *view) run(st *viewState, epoch uint64) (errs operator.Delta, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	for i := range v.nodes {
+		n := &v.nodes[i]
+		n.rows = nil
+		switch {
+		case n.feed != nil:
+			n.rows = n.feed.delta
+		case n.spec.Values != nil:
+			if v.fresh {
+				n.rows = n.init
+			}
+		default:
+			out := operator.Output{Discard: i == len(v.nodes)-1 && len(v.dependents)+len(v.subs) == 0}
+			failed, err := v.apply(n, st, epoch, &out)
+			if err != nil {
+				return nil, err
+			}
+			errs = append(errs, failed...)
+		}
+	}
+	v.out = v.nodes[len(v.nodes)-1].rows
+	v.changes = st.changes
+	return errs, nil
+}
+
+// apply runs one operator if any of its inputs has a delta.
+func (v *view) apply(n *node, st *viewState, epoch uint64, out *operator.Output) (errs operator.Delta, err error) {
+	idle := true
+	for j, in := range n.spec.Inputs {
+		n.in[j] = v.nodes[in].rows
+		idle = idle && n.in[j] == nil
+	}
+	if idle && !v.fresh {
+		return nil, nil
+	}
+	if err := n.op.Apply(n.in, st, epoch, out); err != nil {
+		return nil, err
+	}
+	if len(out.Rows) > 0 {
+		n.rows = out.Rows
+	}
+	return out.Errors, nil
+}
+
+// release drops the references to the epoch's deltas.
+func (v *view) release() {
+	for i := range v.nodes {
+		v.nodes[i].rows = nil
+		clear(v.nodes[i].in)
+	}
+	v.out, v.changes, v.marked, v.ran, v.fresh = nil, nil, false, false, false
+	v.clearInputs()
+}
+
+// viewState is the operator.State of one view in one epoch.
+type viewState struct {
+	Store
+	changes []storage.ChangeSet
+}
+
+// Change keeps the set for the epoch's commit.
+func (s *viewState) Change(set storage.ChangeSet) {
+	if set.Keys.Len() > 0 {
+		s.changes = append(s.changes, set)
+	}
+}
