@@ -7,6 +7,12 @@ import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 )
 
+// The bits of the NaN that PostgreSQL sends; Go's own are others.
+const (
+	quietNaN32 = 0x7FC00000
+	quietNaN64 = 0x7FF8000000000000
+)
+
 func errBinaryShort() error {
 	return sqlerr.New(sqlerr.ProtocolViolation, "insufficient data left in message")
 }
@@ -161,8 +167,14 @@ func AppendBinary(dst []byte, t Type, d Datum) []byte {
 	case Int8, Time, Timestamp, Timestamptz:
 		return be.AppendUint64(dst, uint64(d.Int))
 	case Float4:
+		if d.Float != d.Float {
+			return be.AppendUint32(dst, quietNaN32)
+		}
 		return be.AppendUint32(dst, math.Float32bits(float32(d.Float)))
 	case Float8:
+		if d.Float != d.Float {
+			return be.AppendUint64(dst, quietNaN64)
+		}
 		return be.AppendUint64(dst, math.Float64bits(d.Float))
 	case Interval:
 		dst = be.AppendUint64(dst, uint64(d.Ival.Micros))

@@ -71,10 +71,6 @@ func appendDay(dst []byte, year, month, day int, style DateStyle, sep byte) []by
 	case DateSQL:
 		sep = '/'
 	}
-	if style.Output == DatePostgres && style.Order == OrderYMD {
-		dst = appendYear(dst, year)
-		return append2(append(append2(append(dst, sep), month), sep), day)
-	}
 	if style.Order == OrderDMY {
 		month, day = day, month
 	}

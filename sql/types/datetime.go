@@ -213,7 +213,8 @@ func scanWordField(b []byte, start int) (fieldKind, int) {
 	}
 	more := isDateDelimiter(b[i])
 	if b[i] == '+' || isDigit(b[i]) {
-		more = lookupWord(b[start:i]).kind == wordUnknown
+		kind := lookupWord(b[start:i]).kind
+		more = kind == wordUnknown || kind == wordZone
 	}
 	if !more {
 		return fieldString, i
@@ -239,6 +240,9 @@ func (d *dateDecoder) decode(dateDone bool) dateFault {
 	}
 	if d.prefix != 0 {
 		return badFormat
+	}
+	if d.special != specialNone {
+		return 0
 	}
 	return d.validate()
 }
@@ -291,13 +295,14 @@ func (d *dateDecoder) decodeDateField(f *dateField, seen known) (known, dateFaul
 		}
 		return 0, badFormat
 	}
-	return d.namedZone(f.raw)
+	got, fault := d.namedZone(f.raw)
+	d.zoneText = f.text
+	return got, fault
 }
 
 func (d *dateDecoder) namedZone(name []byte) (known, dateFault) {
 	loc, ok := loadZone(string(name))
 	if !ok {
-		d.zoneText = name
 		return 0, badZone
 	}
 	d.zone = loc
@@ -351,8 +356,8 @@ func (d *dateDecoder) decodeDate(text []byte) (got known, fault dateFault) {
 		}
 		got |= part
 	}
-	if (d.have|got)&knownDate != knownDate && (d.have|got)&knownYearDay == 0 {
-		return 0, badFormat
+	if (d.have|got)&^(knownYearDay|knownZone) != knownDate {
+		return 0, badFormat // incomplete, or after something else
 	}
 	return got, 0
 }
@@ -487,14 +492,13 @@ func (d *dateDecoder) decodeClock(text []byte) dateFault {
 	m, rest := scanDigits(rest[1:])
 	var s []byte
 	switch {
-	case len(m) == 0:
-		return badFormat
 	case len(rest) > 0 && rest[0] == '.':
 		h, m, s = nil, h, m
 	case len(rest) > 0:
-		if s, rest = scanDigits(rest[1:]); len(s) == 0 {
+		if rest[0] != ':' {
 			return badFormat
 		}
+		s, rest = scanDigits(rest[1:])
 	}
 	var ok1, ok2, ok3, ok4 bool
 	c.Hour, ok1 = atoi(h)

@@ -73,8 +73,6 @@ func lookupWord(w []byte) dateWord {
 		return dateWord{wordSpecial, int32(specialEpoch)}
 	case "infinity":
 		return dateWord{wordSpecial, int32(specialInf)}
-	case "-infinity":
-		return dateWord{wordSpecial, int32(specialNegInf)}
 	case "now":
 		return dateWord{wordSpecial, int32(specialNow)}
 	case "today":
@@ -193,19 +191,19 @@ func (d *dateDecoder) decodeWord(i int, seen known) (known, dateFault) {
 	case wordDay:
 		return d.decodeDay(int64(w.value))
 	}
-	return d.namedZone(f.raw)
+	got, fault := d.namedZone(f.raw)
+	if fault != 0 {
+		fault = badFormat
+	}
+	return got, fault
 }
 
-// decodeSigned reads a sign with letters, which infinities are alone.
+// decodeSigned reads a sign with letters, which is -infinity alone.
 func (d *dateDecoder) decodeSigned(f *dateField) (known, dateFault) {
-	word := trimSpace(f.text[1:])
-	if !equalFold(word, "infinity") {
+	if f.text[0] != '-' || !equalFold(trimSpace(f.text[1:]), "infinity") {
 		return 0, badFormat
 	}
-	d.special = specialInf
-	if f.text[0] == '-' {
-		d.special = specialNegInf
-	}
+	d.special = specialNegInf
 	return knownDate | knownTime | knownZone, 0
 }
 

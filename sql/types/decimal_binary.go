@@ -14,6 +14,7 @@ const (
 	wireNaN      = 0xC000
 	wirePosInf   = 0xD000
 	wireNegInf   = 0xF000
+	wireInfScale = 0x20 // what PostgreSQL sends beside an infinity; it means nothing
 )
 
 // appendBinaryNumeric appends number of base 10000 digits, weight of the first,
@@ -31,10 +32,10 @@ func appendBinaryNumeric(dst []byte, d Decimal) []byte {
 		head(0, 0, wireNaN, 0)
 		return dst
 	case formPosInf:
-		head(0, 0, wirePosInf, 0)
+		head(0, 0, wirePosInf, wireInfScale)
 		return dst
 	case formNegInf:
-		head(0, 0, wireNegInf, 0)
+		head(0, 0, wireNegInf, wireInfScale)
 		return dst
 	}
 	sign := uint16(wirePositive)

@@ -182,9 +182,9 @@ func lookupUnit(w []byte) intervalUnit {
 // intervalDecoder gathers the parts of an interval; each step that overflows
 // sets over.
 type intervalDecoder struct {
-	days, months int64
-	micros       int64
-	over         bool
+	days, months, years int64
+	micros              int64
+	over                bool
 }
 
 func (d *intervalDecoder) addMicros(v int64) {
@@ -239,14 +239,15 @@ func (d *intervalDecoder) addYears(n int64, fraction float64, years int64) {
 		d.over = true
 		return
 	}
-	d.months += n*years*12 + int64(math.RoundToEven(fraction*float64(years)*12))
+	d.years += n * years
+	d.months += int64(math.RoundToEven(fraction * float64(years) * 12))
 	d.checkDays()
 }
 
 func (d *intervalDecoder) checkDays() {
-	if d.days != int64(int32(d.days)) || d.months != int64(int32(d.months)) {
+	if d.days != int64(int32(d.days)) || d.months != int64(int32(d.months)) || d.years != int64(int32(d.years)) {
 		d.over = true
-		d.days, d.months = 0, 0
+		d.days, d.months, d.years = 0, 0, 0
 	}
 }
 
@@ -309,7 +310,10 @@ func ParseInterval(s []byte, typmod int32, env *Env) (IntervalValue, error) {
 	case fault != 0 || p.over:
 		return IntervalValue{}, sqlerr.New(sqlerr.IntervalFieldOverflow, "interval field value out of range: \"%s\"", s)
 	}
-	v := IntervalValue{Months: int32(p.months), Days: int32(p.days), Micros: p.micros}
+	v, err := makeInterval(p.years*12+p.months, p.days, p.micros)
+	if err != nil {
+		return v, err
+	}
 	return v.applyTypmod(typmod)
 }
 
@@ -358,7 +362,7 @@ func (p *intervalParser) otherSigns(d *dateDecoder) bool {
 // negateAll makes every part negative, the SQL standard's reading of a leading
 // minus.
 func (p *intervalParser) negateAll() {
-	p.months, p.days = -abs64(p.months), -abs64(p.days)
+	p.years, p.months, p.days = -abs64(p.years), -abs64(p.months), -abs64(p.days)
 	p.micros = -abs64(p.micros)
 }
 
@@ -370,11 +374,11 @@ func abs64(v int64) int64 {
 }
 
 func (p *intervalParser) negate() {
-	if p.micros == math.MinInt64 || p.days == math.MinInt32 || p.months == math.MinInt32 {
+	if p.micros == math.MinInt64 || p.days == math.MinInt32 || p.months == math.MinInt32 || p.years == math.MinInt32 {
 		p.over = true
 		return
 	}
-	p.months, p.days, p.micros = -p.months, -p.days, -p.micros
+	p.years, p.months, p.days, p.micros = -p.years, -p.months, -p.days, -p.micros
 }
 
 // mark notes that units were given; twice is a fault.
@@ -451,17 +455,18 @@ func (p *intervalParser) clock(text []byte, neg bool) dateFault {
 	hours, ok1 := atoi64(h)
 	minutes, ok2 := atoi(m)
 	seconds, ok3 := atoi(s)
-	if !ok1 || !ok2 || !ok3 || minutes > 59 || seconds > 60 || hours > math.MaxInt64/MicrosPerHour-1 {
+	if !ok1 || !ok2 || !ok3 || minutes > 59 || seconds > 60 {
 		return badField
 	}
 	if !p.mark(unitHour, unitMinute, unitSecond, unitMillisecond, unitMicrosecond) {
 		return badFormat
 	}
-	t := hours*MicrosPerHour + int64(minutes)*MicrosPerMinute + int64(seconds)*MicrosPerSecond + int64(micro)
+	sign := int64(1)
 	if neg {
-		t = -t
+		sign = -1
 	}
-	p.addMicros(t)
+	p.addUnits(sign*hours, 0, MicrosPerHour)
+	p.addMicros(sign * (int64(minutes)*MicrosPerMinute + int64(seconds)*MicrosPerSecond + int64(micro)))
 	// A number to the left of a clock counts days: '3 4:05:06'.
 	p.unit = unitDay
 	return 0
@@ -469,7 +474,7 @@ func (p *intervalParser) clock(text []byte, neg bool) dateFault {
 
 func atoi64(b []byte) (v int64, ok bool) {
 	for _, c := range b {
-		if !isDigit(c) || v > (math.MaxInt64-9)/10 {
+		if !isDigit(c) || v > (math.MaxInt64-int64(c-'0'))/10 {
 			return 0, false
 		}
 		v = v*10 + int64(c-'0')
@@ -528,6 +533,9 @@ func (p *intervalParser) number(text []byte, neg bool) dateFault {
 		return badFormat
 	}
 	p.add(p.unit, n, fraction)
+	if p.unit == unitHour {
+		p.unit = unitDay // for the number to the left: '1 2 hours'
+	}
 	return 0
 }
 
@@ -577,9 +585,6 @@ func (p *intervalParser) parseISO(s []byte) bool {
 	inTime, any := false, false
 	for len(s) > 0 {
 		if s[0] == 'T' {
-			if inTime {
-				return false
-			}
 			inTime, s = true, s[1:]
 			continue
 		}
@@ -598,7 +603,7 @@ func (p *intervalParser) parseISO(s []byte) bool {
 		s = rest[1:]
 		p.add(unit, n, fraction)
 	}
-	return any
+	return any || inTime
 }
 
 func isoUnit(c byte, inTime bool) intervalUnit {

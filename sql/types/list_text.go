@@ -51,6 +51,7 @@ type arrayParser struct {
 	env       *Env
 	declared  []Dim
 	lengths   []int // of each dimension, as the first list of its depth has it
+	leaf      int   // one more than the depth at which elements lie, 0: not known
 	elems     []Datum
 }
 
@@ -148,7 +149,7 @@ func (p *arrayParser) item(depth int) error {
 		return errArray(p.all, "Unexpected end of input.")
 	}
 	if p.rest[0] == '{' {
-		if len(p.lengths) == depth+1 && p.lengths[depth] >= 0 && depth+1 >= len(p.lengths) {
+		if p.leaf != 0 && depth+1 >= p.leaf {
 			return p.errUneven() // a list where elements were before
 		}
 		for len(p.lengths) <= depth+1 {
@@ -163,6 +164,7 @@ func (p *arrayParser) item(depth int) error {
 	if len(p.lengths) > depth+1 {
 		return p.errUneven() // an element where lists were before
 	}
+	p.leaf = depth + 1
 	text, quoted, err := p.element()
 	if err != nil {
 		return err

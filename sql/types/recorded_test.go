@@ -199,10 +199,10 @@ func recordCases(t *testing.T, path string, cases []recordedCase) {
 	var sql strings.Builder
 	sql.WriteString(`set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set client_min_messages = error;
 create function pg_temp.ask(t text, s text) returns text as $$
-declare r text; b bytea; f text;
+declare r text; b bytea; f text; o text;
 begin
-  execute 'select typsend::text from pg_type where oid = ' || quote_literal(regexp_replace(t, '\(.*\)| (year|month|day|hour|minute|second).*', '')) || '::regtype' into f;
-  execute format('select x::text, %s(x) from (select %L::%s as x) q', f, s, t) into r, b;
+  execute 'select typsend::text, typoutput::text from pg_type where oid = ' || quote_literal(regexp_replace(t, '\(.*\)| (year|month|day|hour|minute|second).*', '')) || '::regtype' into f, o;
+  execute format('select %s(x)::text, %s(x) from (select %L::%s as x) q', o, f, s, t) into r, b;
   return encode(convert_to(r, 'UTF8'), 'hex') || ' ' || encode(b, 'hex');
 exception when others then return encode(convert_to('ERROR ' || sqlstate || ' ' || sqlerrm, 'UTF8'), 'hex') || ' ';
 end $$ language plpgsql;

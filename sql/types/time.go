@@ -40,7 +40,7 @@ func parseTimeOfDay(s []byte, env *Env, withZone bool) (micros int64, zone int32
 			return 0, 0, d.err(badNow, typeName, s)
 		}
 		d.civil = CivilFromTimestamp(now)
-	} else if fault == 0 && (d.have&knownTime == 0 || d.special != specialNone) {
+	} else if fault == 0 && (d.have&knownTime == 0 || d.special != specialNone || d.floatingZone()) {
 		fault = badFormat
 	}
 	if fault != 0 {
@@ -53,13 +53,20 @@ func parseTimeOfDay(s []byte, env *Env, withZone bool) (micros int64, zone int32
 	return micros, zone, nil
 }
 
+// hasDateField says whether the time comes behind a date, not just before a
+// zone's name or run together with its offset (040506-08).
 func (d *dateDecoder) hasDateField() bool {
-	for i := range d.n {
-		if f := &d.fields[i]; f.kind == fieldDate && isDigit(f.text[0]) && i == 0 {
-			return true
-		}
+	return d.n >= 2 && d.fields[0].kind == fieldDate && (d.fields[1].kind == fieldTime || d.fields[d.n-1].kind == fieldDate)
+}
+
+// floatingZone says that a zone was named whose offset changes with the date,
+// and that there is no date.
+func (d *dateDecoder) floatingZone() bool {
+	if d.zone == nil || d.have&knownDate == knownDate {
+		return false
 	}
-	return false
+	start, end := time.Unix(0, 0).In(d.zone).ZoneBounds()
+	return !start.IsZero() || !end.IsZero()
 }
 
 // zoneMoment is the clock at which a zone's offset is wanted.
@@ -223,11 +230,8 @@ func appendZone(dst []byte, clock int64, style DateStyle, loc *time.Location, of
 	}
 	seconds := floorDiv64(clock, MicrosPerSecond) - UnixEpochDays*86400 - int64(offset)
 	name, _ := time.Unix(seconds, 0).In(loc).Zone()
-	if name == "" || !isAlpha(name[0]) {
-		if style.Output == DatePostgres {
-			dst = append(dst, ' ')
-		}
-		return appendOffset(dst, offset)
+	if name == "" {
+		return appendOffset(append(dst, ' '), offset)
 	}
 	return append(append(dst, ' '), name...)
 }
