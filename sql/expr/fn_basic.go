@@ -2,10 +2,6 @@ package expr
 
 import "github.com/streamdb/streamdb/sql/types"
 
-func (t *tables) addText() {
-	t.compare("text_*", "text", "text", bytesCompare, rawBytes)
-}
-func (t *tables) addBytea() {}
 func (t *tables) addDateTime() {
 	t.compare("timestamp_*", "timestamp", "timestamp", intCompare().maker)
 	t.compare("timestamptz_*", "timestamptz", "timestamptz", intCompare().maker)

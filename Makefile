@@ -1,0 +1,37 @@
+# One test command: make test. What CI runs: make check. Needs Go; the real
+# Kafka test also needs Java and Maven, the race test a C compiler.
+GO ?= go
+export CGO_ENABLED ?= 0
+FUZZTIME ?= 10s
+KILLS ?= 10
+
+.PHONY: build test check vet lint race fuzz kafka crash fmt bench generate
+
+build:
+	$(GO) build -o bin/streamdb ./cmd/streamdb
+
+test:
+	$(GO) test ./...
+
+check: fmt vet test lint race fuzz kafka crash
+
+fmt:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+lint:
+	scripts/lint.sh
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+fuzz:
+	scripts/fuzz.sh $(FUZZTIME)
+
+kafka:
+	scripts/kafka-test.sh
+
+crash: build
+	$(GO) run ./test/crash -binary bin/streamdb -kills $(KILLS)

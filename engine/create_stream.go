@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/connector/kafka"
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/planner"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// sampleTimeout bounds how long CREATE STREAM waits for the broker.
+const sampleTimeout = 10 * time.Second
+
+// createStream registers a stream. A topic or broker that cannot be reached is
+// a NOTICE, not an error: the source connects when it can.
+func (s *Session) createStream(ctx context.Context, st *ast.CreateStream) (string, error) {
+	tag := "CREATE STREAM"
+	if st.Source {
+		tag = "CREATE SOURCE"
+	}
+	if err := refuseStreamClauses(st); err != nil {
+		return "", err
+	}
+	schema, err := s.targetSchema(st.Name)
+	if err != nil {
+		return "", err
+	}
+	if exists, err := s.existing(schema, st.Name, st.IfNotExists); exists || err != nil {
+		return tag, err
+	}
+	columns, err := streamColumns(st)
+	if err != nil {
+		return "", err
+	}
+	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Stream, Columns: columns,
+		Connector: "kafka", AppendOnly: true, Definition: ast.String(canonicalStream(st))}
+	if o.Options, err = streamOptions(st, columns); err != nil {
+		return "", err
+	}
+	return tag, s.installStream(ctx, o)
+}
+
+func refuseStreamClauses(st *ast.CreateStream) error {
+	switch {
+	case st.OrReplace:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "CREATE OR REPLACE STREAM is not supported yet").At(st.Position())
+	case st.Query != nil:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "CREATE STREAM AS is not supported yet").At(st.Position()).
+			WithHint("Use CREATE MATERIALIZED VIEW.")
+	case len(st.Watermarks) > 0:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "WATERMARK FOR is not supported yet").At(st.Watermarks[0].Position())
+	case len(st.Constraints) > 0:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "table constraints are not supported on a stream").At(st.Constraints[0].Position()).
+			WithHint("A stream holds events, not current rows by key.")
+	}
+	return nil
+}
+
+// streamColumns resolves the declared columns and the INCLUDE clauses.
+func streamColumns(st *ast.CreateStream) ([]catalog.Column, error) {
+	var out []catalog.Column
+	seen := map[string]bool{}
+	add := func(c catalog.Column, pos int) error {
+		if seen[c.Name] {
+			return sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", c.Name).At(pos)
+		}
+		seen[c.Name] = true
+		out = append(out, c)
+		return nil
+	}
+	for _, def := range st.Columns {
+		t, err := planner.BindType(def.Type)
+		if err != nil {
+			return nil, err
+		}
+		if len(def.Constraints) > 0 {
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "column constraints are not supported on a stream").At(def.Constraints[0].Position())
+		}
+		if err := add(catalog.Column{Name: def.Name, Type: t}, def.Position()); err != nil {
+			return nil, err
+		}
+	}
+	for _, inc := range st.Includes {
+		c, err := includedColumn(inc)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(c, inc.Position()); err != nil {
+			return nil, err
+		}
+	}
+	if len(out) == 0 {
+		return nil, sqlerr.New(sqlerr.InvalidTableDefinition, "a stream needs at least one column").At(st.Position())
+	}
+	return out, nil
+}
+
+// includedColumn is the column of an INCLUDE clause.
+func includedColumn(inc *ast.Include) (catalog.Column, error) {
+	kinds := map[string]struct {
+		t    types.Type
+		meta connector.Meta
+	}{
+		"key":       {types.Bytea, connector.FromKey},
+		"partition": {types.Int4, connector.FromPartition},
+		"offset":    {types.Int8, connector.FromOffset},
+		"timestamp": {types.Timestamptz, connector.FromTimestamp},
+		"topic":     {types.Text, connector.FromTopic},
+		"payload":   {types.Bytea, connector.FromPayload},
+		"headers":   {types.JSONB, connector.FromHeaders},
+	}
+	kind, ok := kinds[inc.Kind]
+	if !ok {
+		return catalog.Column{}, sqlerr.New(sqlerr.FeatureNotSupported, "INCLUDE %s is not supported yet", strings.ToUpper(inc.Kind)).At(inc.Position())
+	}
+	name := inc.Alias
+	if name == "" {
+		name = inc.Kind
+	}
+	return catalog.Column{Name: name, Type: kind.t, Meta: uint8(kind.meta)}, nil
+}
+
+// streamOptions checks the WITH list.
+func streamOptions(st *ast.CreateStream, columns []catalog.Column) (json.RawMessage, error) {
+	var list []connector.Option
+	found := false
+	for _, o := range st.Options {
+		value, err := optionText(o)
+		if err != nil {
+			return nil, err
+		}
+		if o.Name == "connector" {
+			if found = true; value != "kafka" {
+				return nil, sqlerr.New(sqlerr.FeatureNotSupported, "connector %q is not supported", value).At(o.Position()).
+					WithHint("The connector of streams is 'kafka'.")
+			}
+			continue
+		}
+		list = append(list, connector.Option{Name: o.Name, Value: value, Pos: o.Position()})
+	}
+	if !found {
+		return nil, sqlerr.New(sqlerr.InvalidTableDefinition, "a stream needs the option connector").At(st.Position()).
+			WithHint("For example: WITH (connector = 'kafka', brokers = 'localhost:9092', topic = 'events', format = 'json')")
+	}
+	cols := make([]connector.Column, len(columns))
+	for i, c := range columns {
+		cols[i] = connector.Column{Name: c.Name, Type: c.Type, Meta: connector.Meta(c.Meta)}
+	}
+	opts, err := kafka.ParseOptions(list, cols)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(opts)
+}
+
+// optionText returns the value of a WITH option as text.
+func optionText(o *ast.Option) (string, error) {
+	switch v := o.Value.(type) {
+	case *ast.StringLit:
+		return v.Value, nil
+	case *ast.NumberLit:
+		return v.Text, nil
+	case *ast.BoolLit:
+		if v.Value {
+			return "true", nil
+		}
+		return "false", nil
+	}
+	return "", sqlerr.New(sqlerr.InvalidParameterValue, "option %q needs a constant", o.Name).At(o.Position())
+}
+
+// canonicalStream spells CREATE SOURCE as CREATE STREAM.
+func canonicalStream(st *ast.CreateStream) *ast.CreateStream {
+	c := *st
+	c.Source, c.IfNotExists = false, false
+	return &c
+}
+
+// installStream opens the source, reads a sample for the NOTICE and commits
+// the catalog entry.
+func (s *Session) installStream(ctx context.Context, o *catalog.Object) error {
+	e := s.engine
+	draft := e.catalog.Load().Draft()
+	o.ID = draft.NewID()
+	source, err := openSource(ctx, o)
+	if err != nil {
+		return err
+	}
+	s.sampleStream(ctx, source, o)
+	if err := draft.Add(o); err != nil {
+		return closing(source, err)
+	}
+	next, meta, err := draft.Finish()
+	if err != nil {
+		return closing(source, err)
+	}
+	cmd := dataflow.Command{Meta: meta, AddStreams: []dataflow.StreamSpec{{
+		ID: dataflow.RelationID(o.ID), Name: o.Name, Types: o.Types(), Source: source,
+		Starts: connector.Positions(o.Starts), Identity: o.Identity,
+	}}}
+	if _, err := e.runtime.Do(ctx, cmd); err != nil {
+		return closing(source, err)
+	}
+	e.sources.put(o.ID, source)
+	e.catalog.Store(next)
+	return nil
+}
+
+func closing(source connector.Source, err error) error {
+	if cerr := source.Close(); cerr != nil {
+		return fmt.Errorf("%w (and closing the source: %v)", err, cerr)
+	}
+	return err
+}
+
+// sampleStream tells the client what the topic holds and fixes the start
+// positions. A topic that cannot be read begins at its first record.
+func (s *Session) sampleStream(ctx context.Context, source connector.Source, o *catalog.Object) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	defer cancel()
+	o.Starts = []int64{}
+	sample, err := source.Sample(ctx, 1)
+	if err != nil {
+		s.notice(Notice{Severity: "NOTICE", Code: "00000",
+			Message: fmt.Sprintf("the topic of stream %q cannot be read yet: %s", o.Name, sqlerr.From(err).Message),
+			Hint:    "The stream connects by itself as soon as it can; SELECT * FROM streamdb.sources shows its state."})
+		return
+	}
+	o.Starts, o.Identity = sample.Starts, sample.Incarnation
+	records := int64(0)
+	for i, end := range sample.Ends {
+		records += end - max(0, sample.Starts.At(int32(i)))
+	}
+	n := Notice{Severity: "NOTICE", Code: "00000",
+		Message: fmt.Sprintf("%d partitions, %d records from the start position on", len(sample.Ends), records)}
+	switch {
+	case sample.Err != nil:
+		n.Detail = "The first record does not decode: " + sqlerr.From(sample.Err).Message
+	case sample.Record != "":
+		n.Detail = "First record: " + sample.Record
+	}
+	s.notice(n)
+}

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
+)
+
+// droppable returns the kinds of objects that a DROP spelling may name, nil if
+// the spelling is not supported.
+func droppable(kind ast.ObjectKind) []catalog.Kind {
+	switch kind {
+	case ast.KindStream, ast.KindSource:
+		return []catalog.Kind{catalog.Stream}
+	case ast.KindTable:
+		return []catalog.Kind{catalog.Table}
+	case ast.KindView:
+		return []catalog.Kind{catalog.View}
+	case ast.KindMaterializedView:
+		return []catalog.Kind{catalog.MaterializedView}
+	}
+	return nil
+}
+
+// drop removes objects, with CASCADE also what depends on them, in one epoch.
+func (s *Session) drop(ctx context.Context, st *ast.Drop) (string, error) {
+	tag := "DROP " + string(st.Kind)
+	kinds := droppable(st.Kind)
+	if kinds == nil {
+		return "", sqlerr.New(sqlerr.FeatureNotSupported, "DROP %s is not supported yet", st.Kind).At(st.Position())
+	}
+	var doomed []*catalog.Object
+	for _, name := range st.Names {
+		o, err := s.findDroppable(name, st, kinds)
+		if err != nil {
+			return "", err
+		}
+		if o != nil && !slices.Contains(doomed, o) {
+			doomed = append(doomed, o)
+		}
+	}
+	doomed, err := s.withDependents(doomed, st.Cascade)
+	if err != nil {
+		return "", err
+	}
+	if len(doomed) == 0 {
+		return tag, nil
+	}
+	return tag, s.engine.remove(ctx, doomed)
+}
+
+// findDroppable finds an object by name; nil with IF EXISTS when there is none.
+func (s *Session) findDroppable(name *ast.ObjectName, st *ast.Drop, kinds []catalog.Kind) (*catalog.Object, error) {
+	o := s.lookup(name)
+	what := strings.ToLower(string(st.Kind))
+	switch {
+	case o == nil && st.IfExists:
+		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("%s %q does not exist, skipping", what, name.Name)})
+		return nil, nil
+	case o == nil:
+		return nil, sqlerr.New(sqlerr.UndefinedTable, "%s %q does not exist", what, name.Name).At(name.Position())
+	case !slices.Contains(kinds, o.Kind):
+		return nil, sqlerr.New(sqlerr.WrongObjectType, "%q is not a %s", name.Name, what).At(name.Position()).
+			WithHint("Use DROP %s to remove a %s.", strings.ToUpper(string(o.Kind)), o.Kind)
+	}
+	return o, nil
+}
+
+// lookup finds an object by a name as written, nil if there is none.
+func (s *Session) lookup(name *ast.ObjectName) *catalog.Object {
+	cat := s.engine.catalog.Load()
+	if schema := name.Schema(); schema != "" {
+		return cat.Lookup(schema, name.Name)
+	}
+	for _, schema := range s.settings.searchPath() {
+		if o := cat.Lookup(schema, name.Name); o != nil {
+			return o
+		}
+	}
+	return nil
+}
+
+// withDependents adds what depends on the objects; without CASCADE that is
+// 2BP01.
+func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*catalog.Object, error) {
+	cat := s.engine.catalog.Load()
+	out := slices.Clone(doomed)
+	for _, o := range doomed {
+		for _, dep := range cat.Dependents(o.ID) {
+			if slices.Contains(out, dep) {
+				continue
+			}
+			if !cascade && !slices.Contains(doomed, dep) {
+				return nil, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", o.Kind, o.Name).
+					WithDetail("%s %s depends on %s %s", dep.Kind, dep.Name, o.Kind, o.Name).
+					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			}
+			out = append(out, dep)
+			s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("drop cascades to %s %s", dep.Kind, dep.Name)})
+		}
+	}
+	slices.SortFunc(out, func(a, b *catalog.Object) int { return int(b.ID) - int(a.ID) }) // dependents first
+	return out, nil
+}
+
+// remove drops objects, dependents first.
+func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
+	draft := e.catalog.Load().Draft()
+	var cmd dataflow.Command
+	var streams []catalog.ID
+	for _, o := range doomed {
+		draft.Remove(o)
+		switch o.Kind {
+		case catalog.Stream:
+			streams = append(streams, o.ID)
+			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
+		case catalog.MaterializedView, catalog.Table:
+			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
+		}
+	}
+	next, meta, err := draft.Finish()
+	if err != nil {
+		return err
+	}
+	cmd.Meta = meta
+	if _, err := e.runtime.Do(ctx, cmd); err != nil {
+		return err
+	}
+	e.catalog.Store(next)
+	return e.sources.drop(streams)
+}

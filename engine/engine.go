@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// ServerVersion is the PostgreSQL version that clients branch on.
+const ServerVersion = "15.18"
+
+// Options say how an engine is opened.
+type Options struct {
+	DataDir     string
+	MemoryLimit int64  // bytes; the budget of storage, queues and queries together
+	Sync        bool   // whether commits wait for the disk
+	ResultStore string // "badger" (default) or "files"
+	Version     string // of streamdb, for version()
+	Database    string // name of the only database; default "streamdb"
+	User        string // the superuser; default "streamdb"
+	Log         *slog.Logger
+	// FailPoint is called at the named points of the epoch loop, for crash tests.
+	FailPoint func(name string)
+}
+
+// Engine is an opened database.
+type Engine struct {
+	opts    Options
+	store   *storage.Store
+	runtime *dataflow.Runtime
+	catalog atomic.Pointer[catalog.Catalog]
+	sources *sources
+
+	ddl  sync.Mutex // one DDL statement at a time
+	stop context.CancelFunc
+	done chan struct{} // closed when the loop has ended
+	err  error         // why it ended; read after done
+
+	nextPID  atomic.Int32
+	sessions atomic.Int64
+	closing  sync.Once
+}
+
+// Open recovers the database in the data directory and starts its epoch loop.
+// It returns when reads can be answered; sources connect in the background.
+func Open(ctx context.Context, opts Options) (*Engine, error) {
+	if opts.Database == "" {
+		opts.Database = "streamdb"
+	}
+	if opts.User == "" {
+		opts.User = "streamdb"
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	syncMode := storage.SyncOff
+	if opts.Sync {
+		syncMode = storage.SyncFull
+	}
+	store, err := storage.Open(ctx, storage.Options{
+		Dir: opts.DataDir, MemoryLimit: opts.MemoryLimit / 2, Sync: syncMode, ResultStore: opts.ResultStore, Log: opts.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, err)
+	}
+	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources()}
+	if err := e.start(ctx); err != nil {
+		return nil, errors.Join(err, e.abandon())
+	}
+	return e, nil
+}
+
+// start loads the catalog, starts the loop and installs what the catalog holds.
+func (e *Engine) start(ctx context.Context) error {
+	cat, err := catalog.Load(e.store, systemObjects())
+	if err != nil {
+		return err
+	}
+	e.catalog.Store(cat)
+	runtimeOptions := dataflow.Options{Log: e.opts.Log, FailPoint: e.opts.FailPoint}
+	if e.runtime, err = dataflow.New(pinnedStore{e.store}, runtimeOptions); err != nil {
+		return err
+	}
+	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = cancel
+	go func() {
+		defer close(e.done)
+		e.err = e.runtime.Run(loop)
+	}()
+	return e.restore(ctx)
+}
+
+// Done is closed when the epoch loop has ended: after Close, or because commit
+// or apply broke. Err tells which.
+func (e *Engine) Done() <-chan struct{} { return e.done }
+
+// Err returns why the loop ended, nil after Close. It may be called after Done.
+func (e *Engine) Err() error { return e.err }
+
+// Close stops sources and loop and closes the store. What was acknowledged is
+// durable. It is idempotent.
+func (e *Engine) Close() error {
+	var err error
+	e.closing.Do(func() { err = e.abandon() })
+	return err
+}
+
+func (e *Engine) abandon() error {
+	if e.stop != nil {
+		e.stop()
+		<-e.done
+	}
+	return errors.Join(e.err, e.sources.close(), e.store.Close())
+}
+
+// Stats returns the counters of the epoch loop and of the store.
+func (e *Engine) Stats() (dataflow.Stats, storage.Stats) { return e.runtime.Stats(), e.store.Stats() }
+
+// pinnedStore is the store as the runtime wants it.
+type pinnedStore struct{ *storage.Store }
+
+// Pin implements dataflow.Store.
+func (s pinnedStore) Pin() dataflow.StoreSnapshot { return s.Snapshot() }

@@ -1,0 +1,339 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/planner"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+func (s *Session) prepareSelect(p *Prepared, st *ast.SelectStmt) error {
+	env := s.planEnv(false)
+	env.ParamTypes = p.ParamTypes
+	q, err := planner.Bind(st, env)
+	if err != nil {
+		return err
+	}
+	p.query, p.version = q, env.Catalog.Version()
+	p.ParamTypes = q.Params
+	p.Columns = resultColumns(q)
+	p.run = func(ctx context.Context, params []types.Datum, rows Rows) (string, error) {
+		n, err := s.runSelect(ctx, p, params, rows)
+		return "SELECT " + strconv.FormatInt(n, 10), err
+	}
+	return nil
+}
+
+func resultColumns(q *planner.Query) []Column {
+	out := make([]Column, len(q.Names))
+	for i, t := range q.Types() {
+		out[i] = Column{Name: q.Names[i], Type: t}
+	}
+	return out
+}
+
+// runSelect plans the query with its parameters, reads one epoch and sends the
+// rows. It returns their number.
+func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Datum, rows Rows) (int64, error) {
+	plan, err := planner.LowerQuery(p.query.WithParams(params), s.exprEnv())
+	if err != nil {
+		return 0, err
+	}
+	read := &reading{session: s, plan: plan}
+	if err := read.await(ctx); err != nil {
+		return 0, err
+	}
+	snapshot, release := s.snapshot()
+	defer release()
+	read.snapshot = snapshot
+	if err := read.warnErrors(ctx); err != nil {
+		return 0, err
+	}
+	return read.run(ctx, rows)
+}
+
+// reading is one SELECT under way.
+type reading struct {
+	session  *Session
+	plan     *planner.QueryPlan
+	snapshot *dataflow.Snapshot
+}
+
+// await waits until every view that is read has processed what its inputs held
+// when it was created, and with real_time_recency what the topics hold now.
+func (r *reading) await(ctx context.Context) error {
+	e := r.session.engine
+	if r.session.tx.snapshot != nil {
+		return nil // the transaction's epoch is fixed already
+	}
+	cat := e.catalog.Load()
+	for _, id := range r.plan.Reads {
+		o := cat.Object(id)
+		if o == nil || o.Kind != catalog.MaterializedView {
+			continue
+		}
+		if err := e.runtime.WaitReady(ctx, dataflow.RelationID(id), r.session.progressNotice(o.Name)); err != nil {
+			return err
+		}
+	}
+	if r.session.settings.isOn("real_time_recency") {
+		return e.awaitRecent(ctx, cat, r.plan.Reads)
+	}
+	return nil
+}
+
+// progressNotice returns a function that tells the client of a view's progress
+// after one second and then every ten.
+func (s *Session) progressNotice(view string) func(dataflow.Progress) {
+	next := time.Now().Add(time.Second)
+	return func(p dataflow.Progress) {
+		if time.Now().Before(next) {
+			return
+		}
+		next = time.Now().Add(10 * time.Second)
+		message := fmt.Sprintf("waiting for materialized view %q: %d records read", view, p.Done)
+		if p.Total > 0 {
+			message = fmt.Sprintf("waiting for materialized view %q: %d of %d records read", view, p.Done, p.Total)
+		}
+		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: message})
+	}
+}
+
+// awaitRecent waits until all streams below the relations have been processed
+// up to their present ends.
+func (e *Engine) awaitRecent(ctx context.Context, cat *catalog.Catalog, reads []catalog.ID) error {
+	for _, id := range streamsBelow(cat, reads) {
+		source := e.sources.get(id)
+		if source == nil {
+			continue
+		}
+		ends, err := source.Ends(ctx)
+		if err != nil {
+			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %v", cat.Object(id).Name, err)
+		}
+		if err := e.runtime.WaitPositions(ctx, dataflow.RelationID(id), ends); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func streamsBelow(cat *catalog.Catalog, reads []catalog.ID) []catalog.ID {
+	var out []catalog.ID
+	seen := map[catalog.ID]bool{}
+	var visit func(ids []catalog.ID)
+	visit = func(ids []catalog.ID) {
+		for _, id := range ids {
+			o := cat.Object(id)
+			if o == nil || seen[id] {
+				continue
+			}
+			seen[id] = true
+			if o.Kind == catalog.Stream {
+				out = append(out, id)
+			}
+			visit(o.DependsOn)
+		}
+	}
+	visit(reads)
+	return out
+}
+
+// warnErrors warns of views that have error rows at the epoch that is read.
+func (r *reading) warnErrors(_ context.Context) error {
+	cat := r.session.engine.catalog.Load()
+	for _, id := range r.plan.Reads {
+		o := cat.Object(id)
+		if o == nil || o.Kind != catalog.MaterializedView && o.Kind != catalog.Table {
+			continue
+		}
+		n, err := r.session.engine.runtime.CountErrors(r.snapshot, dataflow.RelationID(id))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			r.session.notice(Notice{Severity: "WARNING", Code: "01000",
+				Message: fmt.Sprintf("materialized view %q has %d error rows: its answer lacks the rows that failed", o.Name, n),
+				Hint:    fmt.Sprintf("SELECT * FROM streamdb.errors WHERE name = '%s';", o.Name)})
+		}
+	}
+	return nil
+}
+
+// run executes the graph and sends the rows in order.
+func (r *reading) run(ctx context.Context, rows Rows) (int64, error) {
+	out := &rowSender{rows: rows, visible: r.plan.Visible, limit: r.plan.Limit, offset: r.plan.Offset}
+	memory := r.session.settings.int("query_memory_limit")
+	opts := dataflow.ExecuteOptions{MemoryLimit: memory, Emit: out.send}
+	var sorter *dataflow.Sorter
+	if len(r.plan.Order) > 0 {
+		sorter = dataflow.NewSorter(r.sortKeys(), r.plan.Limit, r.plan.Offset, memory)
+		opts.Emit = sorter.Add
+	}
+	_, errs, err := dataflow.Execute(ctx, r.plan.Graph, r.feed, opts)
+	if err != nil && !errors.Is(err, errEnough) {
+		return out.sent, err
+	}
+	if err := firstError(errs); err != nil {
+		return out.sent, err
+	}
+	if sorter == nil {
+		return out.sent, nil
+	}
+	out.limit, out.offset = -1, 0 // the sorter has cut already
+	for _, b := range sorter.Rows() {
+		if err := out.send(b); err != nil {
+			return out.sent, err
+		}
+	}
+	return out.sent, nil
+}
+
+func (r *reading) sortKeys() []dataflow.SortKey {
+	keys := make([]dataflow.SortKey, len(r.plan.Order))
+	for i, o := range r.plan.Order {
+		keys[i] = dataflow.SortKey{Column: o.Column, Desc: o.Desc, NullsFirst: o.NullsFirst}
+	}
+	return keys
+}
+
+// firstError makes the statement's error of the first row that failed: an ad
+// hoc query fails as a whole, as in PostgreSQL.
+func firstError(errs operator.Delta) error {
+	for _, b := range errs {
+		for i := range b.Len() {
+			r := b.Row(i)
+			if b.WeightAt(r) > 0 {
+				return sqlerr.New(string(b.Cols[5].Bytes(r)), "%s", b.Cols[6].Bytes(r))
+			}
+		}
+	}
+	return nil
+}
+
+// errEnough ends an execution whose LIMIT has been sent.
+var errEnough = errors.New("enough rows")
+
+// rowSender hands batches to the client: visible columns only, within LIMIT
+// and OFFSET.
+type rowSender struct {
+	rows          Rows
+	visible       int
+	limit, offset int64 // limit -1: none
+	sent          int64
+}
+
+func (s *rowSender) send(b *zset.Batch) error {
+	if s.limit >= 0 && s.sent >= s.limit {
+		return errEnough
+	}
+	out := &zset.Batch{Cols: b.Cols[:s.visible], N: b.N, Sel: b.Sel, Weight: b.Weight}
+	if s.limit >= 0 || s.offset > 0 {
+		out = s.cut(out)
+	}
+	n := int64(0)
+	for i := range out.Len() {
+		n += out.WeightAt(out.Row(i))
+	}
+	if n == 0 {
+		return nil
+	}
+	s.sent += n
+	return s.rows.Batch(out)
+}
+
+// cut applies what is left of OFFSET and LIMIT to a batch.
+func (s *rowSender) cut(b *zset.Batch) *zset.Batch {
+	out := &zset.Batch{Cols: b.Cols, N: b.N, Sel: []int32{}, Weight: make([]int64, b.N)}
+	sent := s.sent
+	for i := range b.Len() {
+		r := b.Row(i)
+		w := b.WeightAt(r)
+		skip := min(w, s.offset)
+		s.offset -= skip
+		w -= skip
+		if s.limit >= 0 {
+			w = min(w, s.limit-sent)
+		}
+		if w > 0 {
+			out.Sel = append(out.Sel, int32(r))
+			out.Weight[r] = w
+			sent += w
+		}
+	}
+	return out
+}
+
+// feed reads one relation at the snapshot's epoch.
+func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func(*zset.Batch) error) error {
+	id := catalog.ID(in.Relation)
+	o := r.session.engine.catalog.Load().Object(id)
+	if o == nil {
+		return sqlerr.New(sqlerr.UndefinedTable, "the relation was dropped while it was read")
+	}
+	switch {
+	case o.Kind == catalog.System:
+		return r.feedSystem(ctx, o, emit)
+	case o.Kind == catalog.Stream:
+		return r.feedStream(ctx, o, in, emit)
+	case o.Stored == nil:
+		return sqlerr.New(sqlerr.InternalError, "relation %q has no rows to read", o.Name)
+	}
+	spec := resultSpec(o)
+	if l := r.plan.Lookup; l != nil && l.Relation == id {
+		if l.Empty {
+			return nil
+		}
+		return dataflow.LookupResult(r.snapshot, spec, l.Key, emit)
+	}
+	return dataflow.ScanResult(r.snapshot, spec, nil, nil, in.Need, func(b *zset.Batch) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return emit(b)
+	})
+}
+
+// feedStream reads a stream from its start to the epoch's positions, or to its
+// present end when nothing reads it all the time.
+func (r *reading) feedStream(ctx context.Context, o *catalog.Object, in dataflow.RelationInput, emit func(*zset.Batch) error) error {
+	source := r.session.engine.sources.get(o.ID)
+	if source == nil {
+		return sqlerr.New(sqlerr.InternalError, "stream %q is not open", o.Name)
+	}
+	until := r.snapshot.Positions(in.Relation)
+	if until == nil {
+		var err error
+		if until, err = source.Ends(ctx); err != nil {
+			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %v", o.Name, err)
+		}
+	}
+	need := make([]bool, len(in.Types))
+	for i := range need {
+		need[i] = in.Need == nil
+	}
+	for _, c := range in.Need {
+		need[c] = true
+	}
+	reader, err := source.NewReader(need, func(connector.State) {})
+	if err != nil {
+		return err
+	}
+	return reader.Run(ctx, connector.Positions(o.Starts), until, func(_ context.Context, b *connector.Batch) error {
+		if b.Rows == nil || b.Rows.Len() == 0 {
+			return nil
+		}
+		return emit(b.Rows)
+	})
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// firstWords returns the first n words of a statement in upper case.
+func firstWords(text string, n int) string {
+	words := strings.Fields(text)
+	return strings.ToUpper(strings.Join(words[:min(n, len(words))], " "))
+}
+
+func (s *Session) prepareSetting(p *Prepared, st ast.Stmt) error {
+	switch st := st.(type) {
+	case *ast.SetVariable:
+		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return "SET", s.setVariable(st) }
+	case *ast.ResetVariable:
+		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return "RESET", s.resetVariable(st.Name) }
+	case *ast.Discard:
+		p.run = func(context.Context, []types.Datum, Rows) (string, error) {
+			if st.What == "ALL" {
+				return "DISCARD ALL", s.resetVariable("all")
+			}
+			return "DISCARD " + st.What, nil
+		}
+	case *ast.ShowVariable:
+		return s.prepareShowVariable(p, st)
+	}
+	return nil
+}
+
+// setVariable runs SET; without values it is SET ... TO DEFAULT.
+func (s *Session) setVariable(st *ast.SetVariable) error {
+	if st.FromCurrent {
+		return nil
+	}
+	if len(st.Values) == 0 {
+		return s.resetVariable(st.Name)
+	}
+	values := make([]string, len(st.Values))
+	for i, v := range st.Values {
+		text, err := settingText(v)
+		if err != nil {
+			return err
+		}
+		values[i] = text
+	}
+	return s.apply(st.Name, strings.Join(values, ", "))
+}
+
+// apply sets a parameter and tells the client if it is one of those.
+func (s *Session) apply(name, value string) error {
+	canonical, p, err := s.settings.set(name, value)
+	if err != nil {
+		return err
+	}
+	s.report(p, canonical)
+	return nil
+}
+
+func (s *Session) report(p *setting, value string) {
+	if p.report && s.opts.Report != nil {
+		s.opts.Report(p.name, value)
+	}
+}
+
+func (s *Session) resetVariable(name string) error {
+	if name != "all" {
+		value, p, err := s.settings.reset(name)
+		if err == nil {
+			s.report(p, value)
+		}
+		return err
+	}
+	for i := range s.settings.table {
+		p := &s.settings.table[i]
+		if p.readOnly || s.settings.values[lower(p.name)] == p.initial {
+			continue
+		}
+		s.settings.values[lower(p.name)] = p.initial
+		s.report(p, p.initial)
+	}
+	return nil
+}
+
+func settingText(e ast.Expr) (string, error) {
+	switch e := e.(type) {
+	case *ast.StringLit:
+		return e.Value, nil
+	case *ast.NumberLit:
+		return e.Text, nil
+	case *ast.BoolLit:
+		return strconv.FormatBool(e.Value), nil
+	case *ast.UnaryExpr:
+		text, err := settingText(e.Expr)
+		return e.Op + text, err
+	case *ast.CastExpr:
+		return settingText(e.Expr)
+	}
+	return "", sqlerr.New(sqlerr.FeatureNotSupported, "SET needs a constant").At(e.Position())
+}
+
+func textColumns(names ...string) []Column {
+	out := make([]Column, len(names))
+	for i, n := range names {
+		out[i] = Column{Name: n, Type: types.Text}
+	}
+	return out
+}
+
+// textRows makes a batch of text rows; an absent value is NULL by nil.
+func textRows(columns int, rows [][]string) *zset.Batch {
+	ts := make([]types.Type, columns)
+	for i := range ts {
+		ts[i] = types.Text
+	}
+	b := zset.NewBatch(ts, len(rows))
+	for _, row := range rows {
+		for i, v := range row {
+			b.Cols[i].AppendString(v)
+		}
+		b.AddRow(1)
+	}
+	return b
+}
+
+func (s *Session) prepareShowVariable(p *Prepared, st *ast.ShowVariable) error {
+	if st.Name == "all" {
+		p.Columns = textColumns("name", "setting", "description")
+		p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
+			return "SHOW", rows.Batch(textRows(3, s.allSettings()))
+		}
+		return nil
+	}
+	name := st.Name
+	if known := s.settings.find(name); known != nil {
+		name = known.name
+	}
+	if _, err := s.settings.get(name); err != nil {
+		return err
+	}
+	p.Columns = textColumns(name)
+	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
+		value, err := s.settings.get(name)
+		if err != nil {
+			return "", err
+		}
+		return "SHOW", rows.Batch(textRows(1, [][]string{{value}}))
+	}
+	return nil
+}
+
+func (s *Session) allSettings() [][]string {
+	var out [][]string
+	for _, p := range s.settings.table {
+		out = append(out, []string{p.name, s.settings.values[lower(p.name)], p.doc})
+	}
+	sort.Slice(out, func(i, j int) bool { return lower(out[i][0]) < lower(out[j][0]) })
+	return out
+}

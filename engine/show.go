@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// prepareShowObjects answers SHOW STREAMS and its kin, and SHOW COLUMNS FROM.
+func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
+	if st.Where != nil {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "SHOW ... WHERE is not supported").At(st.Position()).WithHint("Use LIKE.")
+	}
+	if st.Kind == "COLUMNS" {
+		return s.prepareShowColumns(p, st)
+	}
+	kinds, ok := map[string][]catalog.Kind{
+		"STREAMS":            {catalog.Stream},
+		"SOURCES":            {catalog.Stream},
+		"TABLES":             {catalog.Table},
+		"VIEWS":              {catalog.View, catalog.MaterializedView},
+		"MATERIALIZED VIEWS": {catalog.MaterializedView},
+		"SINKS":              {catalog.Sink},
+		"INDEXES":            {catalog.Index},
+	}[st.Kind]
+	if !ok {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "SHOW %s is not supported yet", st.Kind).At(st.Position())
+	}
+	p.Columns = textColumns("schema", "name", "type")
+	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
+		var out [][]string
+		for _, o := range s.engine.catalog.Load().Objects() {
+			if matchesShow(o, kinds, st) {
+				out = append(out, []string{o.Schema, o.Name, string(o.Kind)})
+			}
+		}
+		return "SHOW", rows.Batch(textRows(3, out))
+	}
+	return nil
+}
+
+func matchesShow(o *catalog.Object, kinds []catalog.Kind, st *ast.ShowObjects) bool {
+	if st.From != nil && o.Schema != st.From.Name {
+		return false
+	}
+	if st.Like != nil && !likeMatch(o.Name, st.Like.Value) {
+		return false
+	}
+	for _, k := range kinds {
+		if o.Kind == k {
+			return true
+		}
+	}
+	return false
+}
+
+// likeMatch is LIKE with % and _ over short names.
+func likeMatch(s, pattern string) bool {
+	if pattern == "" {
+		return s == ""
+	}
+	switch pattern[0] {
+	case '%':
+		for i := 0; i <= len(s); i++ {
+			if likeMatch(s[i:], pattern[1:]) {
+				return true
+			}
+		}
+		return false
+	case '_':
+		return s != "" && likeMatch(s[1:], pattern[1:])
+	}
+	return s != "" && s[0] == pattern[0] && likeMatch(s[1:], pattern[1:])
+}
+
+func (s *Session) prepareShowColumns(p *Prepared, st *ast.ShowObjects) error {
+	o, err := s.namedRelation(st.From, st.Position())
+	if err != nil {
+		return err
+	}
+	p.Columns = textColumns("name", "nullable", "type")
+	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
+		var out [][]string
+		for _, c := range o.Columns {
+			nullable := "YES"
+			if c.NotNull {
+				nullable = "NO"
+			}
+			out = append(out, []string{c.Name, nullable, c.Type.String()})
+		}
+		return "SHOW", rows.Batch(textRows(3, out))
+	}
+	return nil
+}
+
+func (s *Session) namedRelation(name *ast.ObjectName, pos int) (*catalog.Object, error) {
+	if name == nil {
+		return nil, sqlerr.New(sqlerr.SyntaxError, "the name of a relation is needed").At(pos)
+	}
+	if o := s.lookup(name); o != nil {
+		return o, nil
+	}
+	return nil, sqlerr.New(sqlerr.UndefinedTable, "relation %q does not exist", name.Name).At(name.Position())
+}
+
+// prepareShowCreate answers SHOW CREATE kind name with the canonical statement.
+func (s *Session) prepareShowCreate(p *Prepared, st *ast.ShowCreate) error {
+	o, err := s.namedRelation(st.Name, st.Position())
+	if err != nil {
+		return err
+	}
+	p.Columns = textColumns("name", "create_sql")
+	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
+		return "SHOW", rows.Batch(textRows(2, [][]string{{o.Schema + "." + o.Name, o.Definition}}))
+	}
+	return nil
+}
+
+// prepareExplain shows a query's tree, plan or graph, a line a row.
+func (s *Session) prepareExplain(p *Prepared, st *ast.Explain) error {
+	text, err := s.explain(st)
+	if err != nil {
+		return err
+	}
+	p.Columns = textColumns("QUERY PLAN")
+	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
+		var out [][]string
+		for line := range strings.Lines(text) {
+			out = append(out, []string{strings.TrimRight(line, "\n")})
+		}
+		return "EXPLAIN", rows.Batch(textRows(1, out))
+	}
+	return nil
+}

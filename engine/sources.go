@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/connector/kafka"
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/catalog"
+)
+
+// sources holds the opened source of each stream.
+type sources struct {
+	mu   sync.Mutex
+	open map[catalog.ID]connector.Source
+}
+
+func newSources() *sources { return &sources{open: map[catalog.ID]connector.Source{}} }
+
+func (s *sources) get(id catalog.ID) connector.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[id]
+}
+
+func (s *sources) put(id catalog.ID, source connector.Source) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[id] = source
+}
+
+// drop closes the sources of dropped streams.
+func (s *sources) drop(ids []catalog.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, id := range ids {
+		if source := s.open[id]; source != nil {
+			errs = append(errs, source.Close())
+			delete(s.open, id)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *sources) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, source := range s.open {
+		errs = append(errs, source.Close())
+	}
+	s.open = map[catalog.ID]connector.Source{}
+	return errors.Join(errs...)
+}
+
+// openSource opens the source of a stream as its catalog entry describes it.
+// It does not wait for the broker.
+func openSource(ctx context.Context, o *catalog.Object) (connector.Source, error) {
+	if o.Connector != "kafka" {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "connector %q is not supported", o.Connector)
+	}
+	var opts kafka.Options
+	if err := json.Unmarshal(o.Options, &opts); err != nil {
+		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of stream %q are damaged", o.Name)
+	}
+	opts.TopicID = o.Identity
+	return kafka.Open(ctx, opts)
+}
+
+// restore installs the streams and views of the catalog in the runtime.
+func (e *Engine) restore(ctx context.Context) error {
+	var cmd dataflow.Command
+	cmd.Restore = true
+	for _, o := range e.catalog.Load().Objects() {
+		switch o.Kind {
+		case catalog.Stream:
+			spec, err := e.streamSpec(ctx, o)
+			if err != nil {
+				return fmt.Errorf("restore stream %s: %w", o.Name, err)
+			}
+			cmd.AddStreams = append(cmd.AddStreams, spec)
+		case catalog.MaterializedView, catalog.Table:
+			spec, err := viewSpec(o)
+			if err != nil {
+				return fmt.Errorf("restore %s %s: %w", o.Kind, o.Name, err)
+			}
+			cmd.AddViews = append(cmd.AddViews, spec)
+		}
+	}
+	_, err := e.runtime.Do(ctx, cmd)
+	return err
+}
+
+// streamSpec opens the source of a stream.
+func (e *Engine) streamSpec(ctx context.Context, o *catalog.Object) (dataflow.StreamSpec, error) {
+	source, err := openSource(ctx, o)
+	if err != nil {
+		return dataflow.StreamSpec{}, err
+	}
+	e.sources.put(o.ID, source)
+	return dataflow.StreamSpec{
+		ID: dataflow.RelationID(o.ID), Name: o.Name, Types: o.Types(), Source: source,
+		Starts: connector.Positions(o.Starts), Identity: o.Identity,
+	}, nil
+}
+
+// viewSpec decodes the stored graph of a view or table.
+func viewSpec(o *catalog.Object) (dataflow.ViewSpec, error) {
+	spec := dataflow.ViewSpec{ID: dataflow.RelationID(o.ID), Name: o.Name, Graph: &dataflow.Graph{}, Result: resultSpec(o)}
+	if err := json.Unmarshal(o.Graph, spec.Graph); err != nil {
+		return spec, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the dataflow graph of %q is damaged", o.Name)
+	}
+	return spec, nil
+}
+
+// resultSpec says how the rows of a stored relation are read.
+func resultSpec(o *catalog.Object) dataflow.ResultSpec {
+	return dataflow.ResultSpec{
+		Arr: o.Stored.Arr, Grouped: o.Stored.Grouped, Keyed: !o.Stored.Grouped && o.Stored.Key != nil,
+		Types: o.Types(), Key: o.Stored.KeyTypes,
+	}
+}

@@ -1,0 +1,277 @@
+package planner
+
+import (
+	"strings"
+
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/expr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// aggregates collects the aggregate calls of one SELECT. While expressions are
+// bound, call i is a column reference to firstAggregate + i; grouping replaces
+// it by the aggregate's output column.
+type aggregates struct {
+	calls []Call
+	input *exprContext // how the arguments are bound
+}
+
+// firstAggregate is above the index of any input column.
+const firstAggregate = 1 << 20
+
+// call binds a function call by name over unbound arguments.
+func (b *binder) call(name string, args []ast.Expr, c *exprContext) (*expr.Expr, error) {
+	bound, err := b.exprs(args, c)
+	if err != nil {
+		return nil, err
+	}
+	return b.function(name, bound, args[0].Position())
+}
+
+func (b *binder) exprs(es []ast.Expr, c *exprContext) ([]*expr.Expr, error) {
+	out := make([]*expr.Expr, len(es))
+	for i, e := range es {
+		var err error
+		if out[i], err = b.expr(e, c); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// function resolves a function and coerces its arguments.
+func (b *binder) function(name string, args []*expr.Expr, pos int) (*expr.Expr, error) {
+	f, argTypes, err := expr.ResolveFunction(name, typesOf(args))
+	if err != nil {
+		if len(args) == 1 { // name(x) may be a cast
+			if out, castErr := expr.NewFunctionCall(b.env.Expr, name, args...); castErr == nil {
+				return out, nil
+			}
+		}
+		return nil, sqlerr.From(err).At(pos)
+	}
+	return b.apply(f, argTypes, args, pos)
+}
+
+func typesOf(es []*expr.Expr) []types.Type {
+	out := make([]types.Type, len(es))
+	for i, e := range es {
+		out[i] = e.Type
+	}
+	return out
+}
+
+// funcCall binds f(...): an aggregate, a session function, or a function of
+// the table.
+func (b *binder) funcCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
+	for _, q := range e.Qualifier {
+		if q != "pg_catalog" {
+			return nil, sqlerr.New(sqlerr.UndefinedFunction, "function %s.%s does not exist", q, e.Name).At(e.Position())
+		}
+	}
+	if e.Over != nil {
+		return nil, notSupported(e.Position(), "window functions are not supported yet")
+	}
+	if operator.IsAggregate(e.Name) {
+		return b.aggregateCall(e, c)
+	}
+	switch {
+	case e.Star:
+		return nil, sqlerr.New(sqlerr.WrongObjectType, "%s(*) specified, but %s is not an aggregate function", e.Name, e.Name).At(e.Position())
+	case e.Distinct, len(e.OrderBy) > 0, len(e.WithinGroup) > 0, e.Filter != nil:
+		return nil, sqlerr.New(sqlerr.WrongObjectType, "DISTINCT, ORDER BY, WITHIN GROUP or FILTER specified, but %s is not an aggregate function", e.Name).At(e.Position())
+	case e.Variadic:
+		return nil, notSupported(e.Position(), "VARIADIC arguments are not supported yet")
+	}
+	for _, a := range e.Args {
+		if n, ok := a.(*ast.NamedArg); ok {
+			return nil, notSupported(n.Position(), "named arguments are not supported yet")
+		}
+	}
+	if out, err := b.sessionFunction(e, c); out != nil || err != nil {
+		return out, err
+	}
+	args, err := b.exprs(e.Args, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.checkTimeFunction(e.Name, e.Position()); err != nil {
+		return nil, err
+	}
+	return b.function(e.Name, args, e.Position())
+}
+
+// checkTimeFunction refuses functions of the current time in views: their
+// value would change without any change of the input.
+func (b *binder) checkTimeFunction(name string, pos int) error {
+	if !b.env.InView {
+		return nil
+	}
+	switch name {
+	case "now", "current_timestamp", "current_date", "current_time", "localtimestamp", "localtime",
+		"transaction_timestamp", "statement_timestamp", "clock_timestamp", "timeofday":
+		return notSupported(pos, "%s cannot be used in a materialized view", name).
+			WithHint("A view changes only when its inputs do. Filter by the current time when you read the view.")
+	}
+	return nil
+}
+
+// aggregateCall binds an aggregate and returns the reference that grouping
+// replaces.
+func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
+	if c.aggregates == nil {
+		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed in %s", c.clause).At(e.Position())
+	}
+	if c.aggregates.input == nil {
+		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate function calls cannot be nested").At(e.Position())
+	}
+	if len(e.WithinGroup) > 0 || len(e.OrderBy) > 0 {
+		return nil, notSupported(e.Position(), "ORDER BY in an aggregate is not supported yet")
+	}
+	args, err := b.exprs(e.Args, c.aggregates.input)
+	if err != nil {
+		return nil, err
+	}
+	f, argTypes, err := operator.ResolveAggregate(e.Name, typesOf(args), e.Star)
+	if err != nil {
+		return nil, sqlerr.From(err).At(e.Position())
+	}
+	for i := range args {
+		if args[i], err = b.coerce(args[i], argTypes[i], expr.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	call := Call{Func: f, Args: args, Distinct: e.Distinct}
+	if e.Filter != nil {
+		if call.Filter, err = b.condition(e.Filter, c.aggregates.input, "FILTER"); err != nil {
+			return nil, err
+		}
+	}
+	i := c.aggregates.add(call)
+	return expr.Column(firstAggregate+i, f.Ret), nil
+}
+
+// add returns the index of the call, an equal earlier one if there is one.
+func (a *aggregates) add(call Call) int {
+	for i := range a.calls {
+		if a.calls[i].equal(&call) {
+			return i
+		}
+	}
+	a.calls = append(a.calls, call)
+	return len(a.calls) - 1
+}
+
+func (c *Call) equal(o *Call) bool {
+	if c.Func.Signature() != o.Func.Signature() || c.Distinct != o.Distinct || len(c.Args) != len(o.Args) {
+		return false
+	}
+	if (c.Filter == nil) != (o.Filter == nil) || c.Filter != nil && !expr.Equal(c.Filter, o.Filter) {
+		return false
+	}
+	for i := range c.Args {
+		if !expr.Equal(c.Args[i], o.Args[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sessionFunction answers functions of the session by a constant; nil, nil if
+// the call is none.
+func (b *binder) sessionFunction(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
+	text := func(s string) (*expr.Expr, error) {
+		return expr.Constant(types.Text, types.Datum{Bytes: []byte(s)}), nil
+	}
+	switch name := e.Name; {
+	case name == "version" && len(e.Args) == 0:
+		return text(b.env.Version)
+	case (name == "current_database" || name == "current_catalog") && len(e.Args) == 0:
+		return text(b.env.Database)
+	case name == "current_schema" && len(e.Args) == 0:
+		return text(b.currentSchema())
+	case name == "pg_backend_pid" && len(e.Args) == 0:
+		return expr.Constant(types.Int4, types.Datum{Int: int64(b.env.BackendPID)}), nil
+	case name == "current_setting" && (len(e.Args) == 1 || len(e.Args) == 2):
+		return b.currentSetting(e)
+	case name == "pg_typeof" && len(e.Args) == 1:
+		arg, err := b.expr(e.Args[0], c)
+		if err != nil {
+			return nil, err
+		}
+		return text(arg.Type.Base().String())
+	}
+	return nil, nil
+}
+
+func (b *binder) currentSetting(e *ast.FuncCall) (*expr.Expr, error) {
+	lit, ok := e.Args[0].(*ast.StringLit)
+	if !ok || b.env.Setting == nil {
+		return nil, notSupported(e.Position(), "current_setting is supported with a constant name only")
+	}
+	value, err := b.env.Setting(lit.Value)
+	if err != nil {
+		if m, ok := lastBool(e.Args[1:]); ok && m {
+			return expr.Constant(types.Text, types.NullDatum()), nil
+		}
+		return nil, err
+	}
+	return expr.Constant(types.Text, types.Datum{Bytes: []byte(value)}), nil
+}
+
+func lastBool(args []ast.Expr) (value, ok bool) {
+	if len(args) == 0 {
+		return false, false
+	}
+	lit, ok := args[0].(*ast.BoolLit)
+	return ok && lit.Value, ok
+}
+
+func (b *binder) currentSchema() string {
+	for _, s := range b.env.SearchPath {
+		if s != "pg_catalog" && b.env.Catalog.HasSchema(s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// sqlValueFunction binds current_user, current_timestamp and their kin.
+func (b *binder) sqlValueFunction(e *ast.SQLValueFunction) (*expr.Expr, error) {
+	switch e.Name {
+	case "current_user", "user", "session_user", "current_role":
+		return expr.Constant(types.Name, types.Datum{Bytes: []byte(b.env.User)}), nil
+	case "current_catalog":
+		return expr.Constant(types.Name, types.Datum{Bytes: []byte(b.env.Database)}), nil
+	case "current_schema":
+		return expr.Constant(types.Name, types.Datum{Bytes: []byte(b.currentSchema())}), nil
+	}
+	if err := b.checkTimeFunction(strings.ToLower(e.Name), e.Position()); err != nil {
+		return nil, err
+	}
+	return b.timeFunction(e)
+}
+
+// timeFunction rewrites current_date and its kin to casts of now().
+func (b *binder) timeFunction(e *ast.SQLValueFunction) (*expr.Expr, error) {
+	now, err := b.function("now", nil, e.Position())
+	if err != nil {
+		return nil, err
+	}
+	to := map[string]types.Type{
+		"current_timestamp": types.Timestamptz,
+		"current_date":      types.Date,
+		"current_time":      types.TimeTZ,
+		"localtimestamp":    types.Timestamp,
+		"localtime":         types.Time,
+	}[e.Name]
+	if to == 0 {
+		return nil, notSupported(e.Position(), "%s is not supported", e.Name)
+	}
+	if e.Precision >= 0 {
+		to = to.WithTypmod(int32(e.Precision))
+	}
+	return b.coerce(now, to, expr.Explicit)
+}

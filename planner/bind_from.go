@@ -1,0 +1,280 @@
+package planner
+
+import (
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/expr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// bindFrom binds a FROM clause; items in a list are cross joined. Without FROM
+// there is one row of no columns.
+func (b *binder) bindFrom(items []ast.TableExpr, ctes *cteScope) (Node, *scope, error) {
+	if len(items) == 0 {
+		return &Values{Rows: [][]*expr.Expr{{}}}, &scope{ctes: ctes}, nil
+	}
+	node, s, err := b.bindTable(items[0], ctes)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, item := range items[1:] {
+		right, rs, err := b.bindTable(item, ctes)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s, err = joinScopes(s, rs, item.Position()); err != nil {
+			return nil, nil, err
+		}
+		node = &Join{Kind: InnerJoin, Left: node, Right: right}
+	}
+	return node, s, nil
+}
+
+func (b *binder) bindTable(t ast.TableExpr, ctes *cteScope) (Node, *scope, error) {
+	if err := b.enter(t.Position()); err != nil {
+		return nil, nil, err
+	}
+	defer b.leave()
+	switch t := t.(type) {
+	case *ast.TableRef:
+		return b.bindRelation(t, ctes)
+	case *ast.SubqueryTable:
+		return b.bindSubquery(t, ctes)
+	case *ast.JoinExpr:
+		return b.bindJoin(t, ctes)
+	}
+	return nil, nil, notSupported(t.Position(), "functions in FROM are not supported yet")
+}
+
+// bindRelation binds a name in FROM: a WITH query, a stored relation, or a
+// view, whose query takes its place.
+func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, error) {
+	if t.AsOf != nil {
+		return nil, nil, notSupported(t.AsOf.Position(), "FOR SYSTEM_TIME AS OF is not supported yet")
+	}
+	if t.Sample != nil {
+		return nil, nil, notSupported(t.Sample.Position(), "TABLESAMPLE is not supported")
+	}
+	name := t.Name.Name
+	if t.Name.Schema() == "" {
+		if cte := ctes.find(name); cte != nil {
+			return b.aliased(cte.query, name, t.Alias, ctes)
+		}
+	}
+	o, err := b.env.resolve(t.Name.Schema(), name, t.Position())
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Kind == catalog.View {
+		return b.bindView(o, t, ctes)
+	}
+	scan := &Scan{Relation: o}
+	s := &scope{ctes: ctes}
+	for i, c := range o.Columns {
+		scan.Columns = append(scan.Columns, i)
+		s.columns = append(s.columns, scopeColumn{schema: o.Schema, relation: name, name: c.Name, typ: c.Type})
+	}
+	return scan, s, s.rename(name, t.Alias)
+}
+
+// rename applies an alias and its column names.
+func (s *scope) rename(name string, alias *ast.Alias) error {
+	if alias == nil {
+		return nil
+	}
+	if len(alias.Columns) > len(s.columns) {
+		return sqlerr.New(sqlerr.InvalidColumnReference, "table %q has %d columns available but %d columns specified", alias.Name, len(s.columns), len(alias.Columns)).At(alias.Position())
+	}
+	for i := range s.columns {
+		s.columns[i].schema, s.columns[i].relation = "", alias.Name
+		if i < len(alias.Columns) {
+			s.columns[i].name = alias.Columns[i]
+		}
+	}
+	return nil
+}
+
+func (b *binder) bindSubquery(t *ast.SubqueryTable, ctes *cteScope) (Node, *scope, error) {
+	if t.Lateral {
+		return nil, nil, notSupported(t.Position(), "LATERAL is not supported yet")
+	}
+	q, err := b.bindQuery(t.Query, ctes)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b.aliased(q, "", t.Alias, ctes)
+}
+
+// aliased makes a query an item of FROM.
+func (b *binder) aliased(q *Query, name string, alias *ast.Alias, ctes *cteScope) (Node, *scope, error) {
+	node := q.visible()
+	if q.Limit != nil || q.Offset != nil {
+		top := &TopK{Input: q.Root, Order: q.Order, Limit: q.Limit, Offset: q.Offset}
+		node = (&Query{Root: top, Names: q.Names}).visible()
+	}
+	s := &scope{ctes: ctes}
+	for i, t := range q.Types() {
+		s.columns = append(s.columns, scopeColumn{relation: name, name: q.Names[i], typ: t})
+	}
+	return node, s, s.rename(name, alias)
+}
+
+// bindView binds the query of a view with the search path it was created with.
+func (b *binder) bindView(o *catalog.Object, t *ast.TableRef, ctes *cteScope) (Node, *scope, error) {
+	q, err := b.bindStored(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	names := make([]string, len(o.Columns))
+	for i, c := range o.Columns {
+		names[i] = c.Name
+	}
+	if q, err = renameColumns(q, names, o.Name, t.Position()); err != nil {
+		return nil, nil, err
+	}
+	return b.aliased(q, o.Name, t.Alias, ctes)
+}
+
+func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error) {
+	left, ls, err := b.bindTable(j.Left, ctes)
+	if err != nil {
+		return nil, nil, err
+	}
+	right, rs, err := b.bindTable(j.Right, ctes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if j.Kind == ast.JoinFull {
+		return nil, nil, notSupported(j.Position(), "FULL JOIN is not supported yet")
+	}
+	both, err := joinScopes(ls, rs, j.Right.Position())
+	if err != nil {
+		return nil, nil, err
+	}
+	on, err := b.joinCondition(j, ls, rs, both)
+	if err != nil {
+		return nil, nil, err
+	}
+	node := joinNode(j.Kind, left, right, on)
+	if j.Alias != nil {
+		err = both.rename("", j.Alias)
+	}
+	return node, both, err
+}
+
+// joinNode makes a right join a left join with swapped sides.
+func joinNode(kind ast.JoinKind, left, right Node, on *expr.Expr) Node {
+	switch kind {
+	case ast.JoinLeft:
+		return &Join{Kind: LeftJoin, Left: left, Right: right, On: on}
+	case ast.JoinRight:
+		return swapJoin(&Join{Kind: LeftJoin, Left: left, Right: right, On: on})
+	}
+	return &Join{Kind: InnerJoin, Left: left, Right: right, On: on}
+}
+
+// swapJoin exchanges the sides of a join and restores the column order above.
+func swapJoin(j *Join) Node {
+	nl, nr := len(j.Left.Types()), len(j.Right.Types())
+	move := func(col int) int {
+		if col < nl {
+			return col + nr
+		}
+		return col - nl
+	}
+	swapped := &Join{Kind: j.Kind, Left: j.Right, Right: j.Left}
+	if j.On != nil {
+		swapped.On = expr.RemapColumns(j.On, move)
+	}
+	project := make([]*expr.Expr, nl+nr)
+	for i, t := range j.Types() {
+		project[i] = expr.Column(move(i), t)
+	}
+	return &Map{Input: swapped, Project: project}
+}
+
+func joinScopes(l, r *scope, pos int) (*scope, error) {
+	named := map[string]bool{}
+	for _, c := range l.columns {
+		named[c.relation] = true
+	}
+	for _, c := range r.columns {
+		if c.relation != "" && named[c.relation] && c.schema == "" {
+			return nil, sqlerr.New(sqlerr.DuplicateAlias, "table name %q specified more than once", c.relation).At(pos)
+		}
+	}
+	return &scope{columns: append(append([]scopeColumn(nil), l.columns...), r.columns...), ctes: l.ctes}, nil
+}
+
+// joinCondition binds ON, USING or NATURAL over the columns of both sides. The
+// right column that USING merges is hidden, so that its name is unambiguous.
+func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr, error) {
+	if j.On != nil {
+		return b.condition(j.On, &exprContext{scope: both, clause: "JOIN/ON"}, "JOIN/ON")
+	}
+	names := j.Using
+	if j.Natural {
+		names = commonNames(ls, rs)
+	}
+	out := &expr.Expr{Op: expr.OpAnd, Type: types.Bool}
+	for _, name := range names {
+		l, err := usingColumn(ls, name, "left", j.Position())
+		if err != nil {
+			return nil, err
+		}
+		r, err := usingColumn(rs, name, "right", j.Position())
+		if err != nil {
+			return nil, err
+		}
+		hidden := len(ls.columns) + r
+		if j.Kind == ast.JoinRight {
+			hidden = l
+		}
+		both.columns[hidden].hidden = true
+		equal, err := b.operator("=", expr.Column(l, ls.columns[l].typ), expr.Column(len(ls.columns)+r, rs.columns[r].typ), j.Position())
+		if err != nil {
+			return nil, err
+		}
+		out.Args = append(out.Args, equal)
+	}
+	switch len(out.Args) {
+	case 0:
+		return nil, nil
+	case 1:
+		return out.Args[0], nil
+	}
+	return out, nil
+}
+
+func commonNames(l, r *scope) []string {
+	var out []string
+	for _, c := range l.columns {
+		if c.hidden {
+			continue
+		}
+		for _, d := range r.columns {
+			if !d.hidden && c.name == d.name {
+				out = append(out, c.name)
+			}
+		}
+	}
+	return out
+}
+
+func usingColumn(s *scope, name, side string, pos int) (int, error) {
+	found := -1
+	for i, c := range s.columns {
+		if c.hidden || c.name != name {
+			continue
+		}
+		if found >= 0 {
+			return 0, sqlerr.New(sqlerr.AmbiguousColumn, "common column name %q appears more than once in %s table", name, side).At(pos)
+		}
+		found = i
+	}
+	if found < 0 {
+		return 0, sqlerr.New(sqlerr.UndefinedColumn, "column %q specified in USING clause does not exist in %s table", name, side).At(pos)
+	}
+	return found, nil
+}

@@ -1,0 +1,455 @@
+package planner
+
+import (
+	"strconv"
+
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/expr"
+)
+
+// selectBinder binds one SELECT ... FROM ... GROUP BY ....
+type selectBinder struct {
+	*binder
+	sel     *ast.Select
+	scope   *scope
+	grouped bool
+	aggs    *aggregates
+	keys    []*expr.Expr // GROUP BY, over the FROM row
+	targets []target
+	order   []Order
+	visible int // targets before the hidden ones
+}
+
+// target is one output column, bound over the FROM row.
+type target struct {
+	name string
+	expr *expr.Expr
+	ast  ast.Expr
+}
+
+// bindSelect binds in the order that names need: FROM, the select list (GROUP
+// BY and ORDER BY may name its columns), GROUP BY, HAVING, ORDER BY; then it
+// puts the plan together from the bottom.
+func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteScope) (*Query, error) {
+	if err := refuseSelect(sel); err != nil {
+		return nil, err
+	}
+	input, scope, err := b.bindFrom(sel.From, ctes)
+	if err != nil {
+		return nil, err
+	}
+	s := &selectBinder{binder: b, sel: sel, scope: scope}
+	s.aggs = &aggregates{input: &exprContext{scope: scope, aggregates: &aggregates{}, clause: "an aggregate"}}
+	if input, err = s.where(input); err != nil {
+		return nil, err
+	}
+	if err := s.bindTargets(); err != nil {
+		return nil, err
+	}
+	if err := s.bindGroupBy(); err != nil {
+		return nil, err
+	}
+	having, err := s.bindHaving()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.bindOrderBy(order); err != nil {
+		return nil, err
+	}
+	return s.assemble(input, having)
+}
+
+func refuseSelect(sel *ast.Select) error {
+	switch {
+	case sel.Into != nil:
+		return notSupported(sel.Into.Position(), "SELECT INTO is not supported").WithHint("Use CREATE MATERIALIZED VIEW.")
+	case len(sel.DistinctOn) > 0:
+		return notSupported(sel.DistinctOn[0].Position(), "DISTINCT ON is not supported yet")
+	case len(sel.Windows) > 0:
+		return notSupported(sel.Windows[0].Position(), "window functions are not supported yet")
+	}
+	return nil
+}
+
+func (s *selectBinder) where(input Node) (Node, error) {
+	if s.sel.Where == nil {
+		return input, nil
+	}
+	filter, err := s.condition(s.sel.Where, &exprContext{scope: s.scope, clause: "WHERE"}, "WHERE")
+	if err != nil {
+		return nil, err
+	}
+	return &Map{Input: input, Filter: filter}, nil
+}
+
+func (s *selectBinder) bindTargets() error {
+	c := &exprContext{scope: s.scope, aggregates: s.aggs, clause: "the select list"}
+	for _, t := range s.sel.Targets {
+		if star, ok := t.Expr.(*ast.Star); ok {
+			if err := s.expandStar(star); err != nil {
+				return err
+			}
+			continue
+		}
+		e, err := s.expr(t.Expr, c)
+		if err != nil {
+			return err
+		}
+		if e, err = s.settle(e); err != nil {
+			return err
+		}
+		name := t.Alias
+		if name == "" {
+			name = outputName(t.Expr)
+		}
+		s.targets = append(s.targets, target{name: name, expr: e, ast: t.Expr})
+	}
+	s.visible = len(s.targets)
+	return nil
+}
+
+func (s *selectBinder) expandStar(star *ast.Star) error {
+	relation := ""
+	if len(star.Qualifier) > 0 {
+		relation = star.Qualifier[len(star.Qualifier)-1]
+		if !s.scope.hasRelation(relation) {
+			return sqlerr.New(sqlerr.UndefinedTable, "missing FROM-clause entry for table %q", relation).At(star.Position())
+		}
+	} else if len(s.sel.From) == 0 {
+		return sqlerr.New(sqlerr.SyntaxError, "SELECT * with no tables specified is not valid").At(star.Position())
+	}
+	for i, c := range s.scope.columns {
+		if relation == "" && c.hidden || relation != "" && c.relation != relation {
+			continue
+		}
+		e := expr.Column(i, c.typ)
+		e.Pos = star.Position()
+		s.targets = append(s.targets, target{name: c.name, expr: e})
+	}
+	return nil
+}
+
+// bindGroupBy binds the keys: an integer is the position of an output column, a
+// name an input column, else an output column (PostgreSQL's order).
+func (s *selectBinder) bindGroupBy() error {
+	s.grouped = len(s.sel.GroupBy) > 0
+	c := &exprContext{scope: s.scope, clause: "GROUP BY"}
+	for _, g := range s.sel.GroupBy {
+		if set, ok := g.(*ast.GroupingSet); ok {
+			if set.Kind == ast.EmptyGroup {
+				continue
+			}
+			return notSupported(g.Position(), "GROUPING SETS, ROLLUP and CUBE are not supported yet")
+		}
+		key, err := s.groupKey(g, c)
+		if err != nil {
+			return err
+		}
+		if s.keyIndex(key) < 0 {
+			s.keys = append(s.keys, key)
+		}
+	}
+	return nil
+}
+
+func (s *selectBinder) groupKey(g ast.Expr, c *exprContext) (*expr.Expr, error) {
+	if lit, ok := g.(*ast.NumberLit); ok && lit.IsInteger() {
+		i, err := s.position(lit, "GROUP BY")
+		if err != nil {
+			return nil, err
+		}
+		return s.noAggregate(s.targets[i].expr, g, "GROUP BY")
+	}
+	key, err := s.expr(g, c)
+	if err == nil {
+		return s.settle(key)
+	}
+	if ref, ok := g.(*ast.ColumnRef); ok && len(ref.Qualifier) == 0 && sqlerr.Code(err) == sqlerr.UndefinedColumn {
+		if i, found, ambiguous := s.targetByName(ref.Name); ambiguous != nil {
+			return nil, ambiguous
+		} else if found {
+			return s.noAggregate(s.targets[i].expr, g, "GROUP BY")
+		}
+	}
+	return nil, err
+}
+
+func (s *selectBinder) noAggregate(e *expr.Expr, at ast.Expr, clause string) (*expr.Expr, error) {
+	if hasAggregate(e) {
+		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed in %s", clause).At(at.Position())
+	}
+	return e, nil
+}
+
+func hasAggregate(e *expr.Expr) bool {
+	found := false
+	expr.Walk(e, func(n *expr.Expr) bool {
+		found = found || n.Op == expr.OpColumn && n.Col >= firstAggregate
+		return !found
+	})
+	return found
+}
+
+// position reads an ordinal of GROUP BY or ORDER BY.
+func (s *selectBinder) position(lit *ast.NumberLit, clause string) (int, error) {
+	n, err := strconv.Atoi(lit.Text)
+	if err != nil || n < 1 || n > s.visible {
+		return 0, sqlerr.New(sqlerr.InvalidColumnReference, "%s position %s is not in select list", clause, lit.Text).At(lit.Position())
+	}
+	return n - 1, nil
+}
+
+// targetByName finds an output column; equal expressions of one name are no
+// ambiguity.
+func (s *selectBinder) targetByName(name string) (i int, found bool, err error) {
+	i = -1
+	for j := range s.targets[:s.visible] {
+		if s.targets[j].name != name {
+			continue
+		}
+		if i >= 0 && !expr.Equal(s.targets[i].expr, s.targets[j].expr) {
+			return 0, false, sqlerr.New(sqlerr.AmbiguousColumn, "ORDER BY %q is ambiguous", name)
+		}
+		if i < 0 {
+			i = j
+		}
+	}
+	return i, i >= 0, nil
+}
+
+func (s *selectBinder) bindHaving() (*expr.Expr, error) {
+	if s.sel.Having == nil {
+		return nil, nil
+	}
+	s.grouped = true
+	return s.condition(s.sel.Having, &exprContext{scope: s.scope, aggregates: s.aggs, clause: "HAVING"}, "HAVING")
+}
+
+// bindOrderBy binds the sort keys; those that are no output column become
+// hidden ones.
+func (s *selectBinder) bindOrderBy(items []*ast.SortItem) error {
+	for _, item := range items {
+		column, err := s.orderColumn(item)
+		if err != nil {
+			return err
+		}
+		o, err := orderOf(item, column)
+		if err != nil {
+			return err
+		}
+		s.order = append(s.order, o)
+	}
+	return nil
+}
+
+func orderOf(item *ast.SortItem, column int) (Order, error) {
+	o := Order{Column: column, Desc: item.Desc}
+	if item.Using != nil {
+		switch item.Using.Name {
+		case "<":
+		case ">":
+			o.Desc = true
+		default:
+			return o, notSupported(item.Position(), "ORDER BY USING %s is not supported", item.Using.Name)
+		}
+	}
+	o.NullsFirst = item.Nulls == ast.NullsFirst || item.Nulls == ast.NullsDefault && o.Desc
+	return o, nil
+}
+
+func (s *selectBinder) orderColumn(item *ast.SortItem) (int, error) {
+	switch e := item.Expr.(type) {
+	case *ast.NumberLit:
+		if e.IsInteger() {
+			return s.position(e, "ORDER BY")
+		}
+	case *ast.ColumnRef:
+		if len(e.Qualifier) == 0 {
+			if i, found, err := s.targetByName(e.Name); err != nil || found {
+				return i, err
+			}
+		}
+	}
+	e, err := s.expr(item.Expr, &exprContext{scope: s.scope, aggregates: s.aggs, clause: "ORDER BY"})
+	if err != nil {
+		return 0, err
+	}
+	if e, err = s.settle(e); err != nil {
+		return 0, err
+	}
+	for i := range s.targets {
+		if expr.Equal(s.targets[i].expr, e) {
+			return i, nil
+		}
+	}
+	if s.sel.Distinct {
+		return 0, sqlerr.New(sqlerr.InvalidColumnReference, "for SELECT DISTINCT, ORDER BY expressions must appear in select list").At(item.Position())
+	}
+	s.targets = append(s.targets, target{expr: e, ast: item.Expr})
+	return len(s.targets) - 1, nil
+}
+
+// assemble puts the plan together.
+func (s *selectBinder) assemble(input Node, having *expr.Expr) (*Query, error) {
+	project := make([]*expr.Expr, len(s.targets))
+	for i := range s.targets {
+		project[i] = s.targets[i].expr
+	}
+	if len(s.aggs.calls) > 0 {
+		s.grouped = true
+	}
+	if s.grouped {
+		var err error
+		if having, err = s.overGroups(having); err != nil {
+			return nil, err
+		}
+		for i := range project {
+			if project[i], err = s.overGroups(project[i]); err != nil {
+				return nil, err
+			}
+		}
+		input = &Aggregate{Input: input, Keys: s.keys, Calls: s.aggs.calls}
+	}
+	q := &Query{Root: &Map{Input: input, Filter: having, Project: project}, Order: s.order}
+	for _, t := range s.targets[:s.visible] {
+		q.Names = append(q.Names, t.name)
+	}
+	if s.sel.Distinct {
+		q.Root = distinct(q.Root)
+	}
+	return q, nil
+}
+
+// overGroups rewrites an expression over the FROM row to one over the
+// aggregate's output: whole keys first, then aggregate calls.
+func (s *selectBinder) overGroups(e *expr.Expr) (*expr.Expr, error) {
+	if e == nil {
+		return nil, nil
+	}
+	if k := s.keyIndex(e); k >= 0 {
+		return expr.Column(k, e.Type), nil
+	}
+	if e.Op == expr.OpColumn {
+		if e.Col >= firstAggregate {
+			return expr.Column(len(s.keys)+e.Col-firstAggregate, e.Type), nil
+		}
+		return nil, s.ungrouped(e)
+	}
+	if len(e.Args) == 0 {
+		return e, nil
+	}
+	out := *e
+	out.Args = make([]*expr.Expr, len(e.Args))
+	for i, a := range e.Args {
+		var err error
+		if out.Args[i], err = s.overGroups(a); err != nil {
+			return nil, err
+		}
+	}
+	return &out, nil
+}
+
+func (s *selectBinder) keyIndex(e *expr.Expr) int {
+	for i, k := range s.keys {
+		if expr.Equal(k, e) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (s *selectBinder) ungrouped(e *expr.Expr) error {
+	c := s.scope.columns[e.Col]
+	name := c.name
+	if c.relation != "" {
+		name = c.relation + "." + c.name
+	}
+	return sqlerr.New(sqlerr.GroupingError, "column %q must appear in the GROUP BY clause or be used in an aggregate function", name).At(e.Pos)
+}
+
+// orderByOutput binds the ORDER BY of VALUES and set operations, which may
+// name output columns only.
+func (b *binder) orderByOutput(q *Query, items []*ast.SortItem) error {
+	for _, item := range items {
+		column := -1
+		switch e := item.Expr.(type) {
+		case *ast.NumberLit:
+			if n, err := strconv.Atoi(e.Text); err == nil && n >= 1 && n <= len(q.Names) {
+				column = n - 1
+			} else {
+				return sqlerr.New(sqlerr.InvalidColumnReference, "ORDER BY position %s is not in select list", e.Text).At(e.Position())
+			}
+		case *ast.ColumnRef:
+			for i, n := range q.Names {
+				if n == e.Name && len(e.Qualifier) == 0 {
+					column = i
+				}
+			}
+			if column < 0 {
+				return sqlerr.New(sqlerr.UndefinedColumn, "column %q does not exist", e.Name).At(e.Position())
+			}
+		default:
+			return notSupported(item.Position(), "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
+				WithDetail("Only result column names can be used, not expressions or functions.")
+		}
+		o, err := orderOf(item, column)
+		if err != nil {
+			return err
+		}
+		q.Order = append(q.Order, o)
+	}
+	return nil
+}
+
+// outputName is the name that PostgreSQL gives an output column without alias.
+func outputName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.ColumnRef:
+		return e.Name
+	case *ast.FuncCall:
+		return e.Name
+	case *ast.FieldSelect:
+		return e.Field
+	case *ast.CastExpr:
+		if name := outputName(e.Expr); name != "?column?" {
+			return name
+		}
+		return e.Type.Name
+	case *ast.CaseExpr:
+		if e.Else != nil {
+			if name := outputName(e.Else); name != "?column?" {
+				return name
+			}
+		}
+		return "case"
+	case *ast.CoalesceExpr:
+		return "coalesce"
+	case *ast.NullIfExpr:
+		return "nullif"
+	case *ast.MinMaxExpr:
+		if e.Least {
+			return "least"
+		}
+		return "greatest"
+	case *ast.SQLValueFunction:
+		return e.Name
+	case *ast.BoolLit:
+		return "bool"
+	case *ast.CollateExpr:
+		return outputName(e.Expr)
+	case *ast.AtTimeZoneExpr:
+		return "timezone"
+	case *ast.ExistsExpr:
+		return "exists"
+	case *ast.ArrayExpr, *ast.ArraySubquery:
+		return "array"
+	case *ast.RowExpr:
+		return "row"
+	case *ast.Subscript:
+		return outputName(e.Expr)
+	}
+	return "?column?"
+}
+
+func itoa(i int) string { return strconv.Itoa(i) }

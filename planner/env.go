@@ -1,0 +1,70 @@
+package planner
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/expr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// Env is what a statement is bound against: one catalog version and the
+// session's settings.
+type Env struct {
+	Catalog    *catalog.Catalog
+	SearchPath []string  // schemas, in order; pg_catalog is among them
+	Expr       *expr.Env // time zone, styles, statement time
+	User       string
+	Database   string
+	Version    string                       // what version() returns
+	Setting    func(string) (string, error) // current_setting
+	BackendPID int
+	ParamTypes []types.Type // declared by the client; Unknown or missing: inferred
+	InView     bool         // binding the query of a materialized view
+}
+
+// resolve finds a relation by its possibly qualified name.
+func (env *Env) resolve(schema, name string, pos int) (*catalog.Object, error) {
+	if schema != "" {
+		if !env.Catalog.HasSchema(schema) {
+			return nil, sqlerr.New(sqlerr.UndefinedTable, "relation \"%s.%s\" does not exist", schema, name).At(pos)
+		}
+		if o := env.Catalog.Lookup(schema, name); o != nil && o.IsRelation() {
+			return o, nil
+		}
+		return nil, sqlerr.New(sqlerr.UndefinedTable, "relation \"%s.%s\" does not exist", schema, name).At(pos)
+	}
+	for _, s := range env.SearchPath {
+		if o := env.Catalog.Lookup(s, name); o != nil && o.IsRelation() {
+			return o, nil
+		}
+	}
+	err := sqlerr.New(sqlerr.UndefinedTable, "relation %q does not exist", name).At(pos)
+	if o := env.Catalog.Lookup(catalog.SystemSchema, name); o != nil {
+		return nil, err.WithHint("There is a system relation %s.%s.", catalog.SystemSchema, name)
+	}
+	return nil, err
+}
+
+// Relation finds the relation that a statement names.
+func (env *Env) Relation(schema, name string, pos int) (*catalog.Object, error) {
+	return env.resolve(schema, name, pos)
+}
+
+// SearchPath splits the setting search_path; pg_catalog comes first unless it
+// is named.
+func SearchPath(setting string) []string {
+	var path []string
+	for _, part := range strings.Split(setting, ",") {
+		part = strings.Trim(strings.TrimSpace(part), `"`)
+		if part != "" && !slices.Contains(path, part) {
+			path = append(path, part)
+		}
+	}
+	if !slices.Contains(path, "pg_catalog") {
+		path = append([]string{"pg_catalog"}, path...)
+	}
+	return path
+}

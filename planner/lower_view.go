@@ -1,0 +1,147 @@
+package planner
+
+import (
+	"sort"
+
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/expr"
+	"github.com/streamdb/streamdb/sql/types"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// ViewPlan is a materialized view ready to be stored and started.
+type ViewPlan struct {
+	Graph      *dataflow.Graph
+	Stored     *catalog.Stored
+	Columns    []catalog.Column
+	DependsOn  []catalog.ID
+	AppendOnly bool
+}
+
+// LowerView makes the dataflow of a materialized view. The last operator keeps
+// the view's rows: an aggregate its groups, anything else a materialize.
+func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*ViewPlan, error) {
+	if len(q.Params) > 0 {
+		return nil, sqlerr.New(sqlerr.UndefinedParameter, "a view cannot have parameters")
+	}
+	columns, err := viewColumns(q)
+	if err != nil {
+		return nil, err
+	}
+	root := Optimize(q.viewRoot())
+	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env}
+	last, err := l.lower(root, allColumns(len(root.Types())))
+	if err != nil {
+		return nil, err
+	}
+	plan := &ViewPlan{Graph: &l.graph, Columns: columns, AppendOnly: appendOnly(root)}
+	if spec := l.graph.Nodes[last].Aggregate; spec != nil {
+		plan.Stored = groupedStorage(spec)
+	} else {
+		spec := &operator.MaterializeSpec{Input: root.Types(), Arr: newArr()}
+		l.add(dataflow.Node{Inputs: []int{last}, Materialize: spec})
+		plan.Stored = &catalog.Stored{Arr: spec.Arr}
+	}
+	plan.Stored.Others = l.otherArrangements(plan.Stored.Arr)
+	plan.DependsOn = readsOf(root)
+	return plan, nil
+}
+
+// viewRoot is the plan whose rows the view keeps: a limit chooses rows, an
+// order without limit means nothing.
+func (q *Query) viewRoot() Node {
+	if q.Limit == nil && q.Offset == nil {
+		return q.visible()
+	}
+	top := &TopK{Input: q.Root, Order: q.Order, Limit: q.Limit, Offset: q.Offset}
+	return (&Query{Root: top, Names: q.Names}).visible()
+}
+
+func viewColumns(q *Query) ([]catalog.Column, error) {
+	seen := map[string]bool{}
+	var out []catalog.Column
+	for i, t := range q.Types() {
+		name := q.Names[i]
+		if seen[name] {
+			return nil, sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", name).
+				WithHint("Give the columns different names with AS.")
+		}
+		seen[name] = true
+		out = append(out, catalog.Column{Name: name, Type: t})
+	}
+	return out, nil
+}
+
+// groupedStorage says how an aggregate's arrangement is read: which output
+// column each part of the group's key is.
+func groupedStorage(spec *operator.AggregateSpec) *catalog.Stored {
+	s := &catalog.Stored{Arr: spec.Arr, Grouped: true, Key: []int{}, KeyTypes: []types.Type{}}
+	for part, column := range spec.Keys {
+		s.Key = append(s.Key, outputOfKey(spec, part))
+		s.KeyTypes = append(s.KeyTypes, spec.Input[column])
+	}
+	return s
+}
+
+// outputOfKey returns the output column that shows a key part unchanged, -1 if
+// there is none.
+func outputOfKey(spec *operator.AggregateSpec, part int) int {
+	if spec.Tail == nil || spec.Tail.Project == nil {
+		return part
+	}
+	for i, e := range spec.Tail.Project {
+		if e.Op == expr.OpColumn && e.Col == part {
+			return i
+		}
+	}
+	return -1
+}
+
+// otherArrangements lists the arrangements of the graph but the result's.
+func (l *lowerer) otherArrangements(result storage.Arrangement) []storage.Arrangement {
+	var out []storage.Arrangement
+	for _, n := range l.graph.Nodes {
+		if a := n.Aggregate; a != nil {
+			if a.Arr != result {
+				out = append(out, a.Arr)
+			}
+			out = append(out, a.Multisets)
+		}
+	}
+	return out
+}
+
+// DescribeView returns the columns of a plain view, named as asked for, and the
+// relations that it reads.
+func DescribeView(q *Query, names []string, pos int) ([]catalog.Column, []catalog.ID, error) {
+	q, err := renameColumns(q, names, "view", pos)
+	if err != nil {
+		return nil, nil, err
+	}
+	columns, err := viewColumns(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	return columns, readsOf(q.Root), nil
+}
+
+// readsOf lists the relations that a plan scans, ascending. A plain view's
+// relations are those of its query.
+func readsOf(n Node) []catalog.ID {
+	seen := map[catalog.ID]bool{}
+	bottomUp(n, func(n Node) Node {
+		if s, ok := n.(*Scan); ok {
+			seen[s.Relation.ID] = true
+		}
+		return n
+	})
+	out := make([]catalog.ID, 0, len(seen))
+	for id := range seen {
+		out = append(out, id)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
+	return out
+}

@@ -1,0 +1,202 @@
+package planner
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/sql/expr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// Print returns a query's plan as an indented tree, a node a line; #i is the
+// i-th column of the node below, counted from 0.
+func Print(q *Query) string {
+	var b strings.Builder
+	printOrder(&b, q)
+	printNode(&b, q.Root, 0)
+	return b.String()
+}
+
+func printOrder(b *strings.Builder, q *Query) {
+	var parts []string
+	if len(q.Order) > 0 {
+		parts = append(parts, "order by "+orderText(q.Order))
+	}
+	if q.Limit != nil {
+		parts = append(parts, "limit "+q.Limit.String())
+	}
+	if q.Offset != nil {
+		parts = append(parts, "offset "+q.Offset.String())
+	}
+	columns := make([]string, len(q.Names))
+	for i, t := range q.Types() {
+		columns[i] = q.Names[i] + " " + t.String()
+	}
+	parts = append(parts, "columns "+strings.Join(columns, ", "))
+	fmt.Fprintf(b, "query %s\n", strings.Join(parts, " "))
+}
+
+func orderText(order []Order) string {
+	parts := make([]string, len(order))
+	for i, o := range order {
+		parts[i] = fmt.Sprintf("#%d", o.Column)
+		if o.Desc {
+			parts[i] += " desc"
+		}
+		if o.NullsFirst != o.Desc {
+			parts[i] += map[bool]string{true: " nulls first", false: " nulls last"}[o.NullsFirst]
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func printNode(b *strings.Builder, n Node, depth int) {
+	fmt.Fprintf(b, "%s%s\n", strings.Repeat("  ", depth+1), nodeText(n))
+	for _, in := range n.Inputs() {
+		printNode(b, in, depth+1)
+	}
+}
+
+func nodeText(n Node) string {
+	switch n := n.(type) {
+	case *Scan:
+		return "scan " + n.Relation.Name
+	case *Values:
+		return fmt.Sprintf("values %d rows of %s", len(n.Rows), typeList(n.Columns))
+	case *Map:
+		return mapText(n.Filter, n.Project)
+	case *Aggregate:
+		return aggregateText(n)
+	case *Union:
+		return "union all"
+	case *Join:
+		text := string(n.Kind) + " join"
+		if n.On != nil {
+			text += " on " + n.On.String()
+		}
+		return text
+	case *TopK:
+		text := "top"
+		if len(n.Order) > 0 {
+			text += " order by " + orderText(n.Order)
+		}
+		if n.Limit != nil {
+			text += " limit " + n.Limit.String()
+		}
+		if n.Offset != nil {
+			text += " offset " + n.Offset.String()
+		}
+		return text
+	}
+	return fmt.Sprintf("%T", n)
+}
+
+func aggregateText(a *Aggregate) string {
+	text := "aggregate"
+	if len(a.Keys) > 0 {
+		text += " by " + exprList(a.Keys)
+	}
+	calls := make([]string, len(a.Calls))
+	for i, c := range a.Calls {
+		calls[i] = c.Func.Name + "(" + map[bool]string{true: "distinct "}[c.Distinct] + exprList(c.Args) + ")"
+		if len(c.Args) == 0 {
+			calls[i] = c.Func.Name + "(*)"
+		}
+		if c.Filter != nil {
+			calls[i] += " filter " + c.Filter.String()
+		}
+	}
+	if len(calls) > 0 {
+		text += ": " + strings.Join(calls, ", ")
+	}
+	return text
+}
+
+func mapText(filter *expr.Expr, project []*expr.Expr) string {
+	var parts []string
+	if filter != nil {
+		parts = append(parts, "filter "+filter.String())
+	}
+	if project != nil {
+		parts = append(parts, "project "+exprList(project))
+	}
+	if len(parts) == 0 {
+		return "pass"
+	}
+	return strings.Join(parts, " ")
+}
+
+func exprList(es []*expr.Expr) string {
+	parts := make([]string, len(es))
+	for i, e := range es {
+		parts[i] = e.String()
+	}
+	return strings.Join(parts, ", ")
+}
+
+func typeList(ts []types.Type) string {
+	parts := make([]string, len(ts))
+	for i, t := range ts {
+		parts[i] = t.String()
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// PrintGraph returns a dataflow graph as text, an operator a line; %i is the
+// output of operator i. name gives the names of relations.
+func PrintGraph(g *dataflow.Graph, name func(dataflow.RelationID) string) string {
+	var b strings.Builder
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		fmt.Fprintf(&b, "%%%d = %s", i, graphNodeText(n, name))
+		for j, in := range n.Inputs {
+			b.WriteString(map[bool]string{true: " of ", false: ", "}[j == 0])
+			fmt.Fprintf(&b, "%%%d", in)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) string {
+	switch {
+	case n.Relation != nil:
+		text := "relation " + name(n.Relation.Relation)
+		if n.Relation.Need != nil {
+			text += fmt.Sprintf(" columns %v", n.Relation.Need)
+		}
+		return text
+	case n.Values != nil:
+		return fmt.Sprintf("values %d rows of %s", len(n.Values.Rows), typeList(n.Values.Types))
+	case n.Map != nil:
+		return mapText(n.Map.Filter, n.Map.Project)
+	case n.Aggregate != nil:
+		return aggregateSpecText(n.Aggregate)
+	case n.Materialize != nil:
+		return "materialize"
+	}
+	return "operator"
+}
+
+func aggregateSpecText(a *operator.AggregateSpec) string {
+	text := fmt.Sprintf("aggregate by %v", a.Keys)
+	for i, c := range a.Calls {
+		text += map[bool]string{true: ": ", false: ", "}[i == 0] + c.Func
+		if c.Distinct {
+			text += " distinct"
+		}
+		text += fmt.Sprintf(" of %v", c.Args)
+		if c.Filter >= 0 {
+			text += fmt.Sprintf(" filter #%d", c.Filter)
+		}
+	}
+	if a.AppendOnly {
+		text += " append-only"
+	}
+	if a.Tail != nil {
+		text += " then " + mapText(a.Tail.Filter, a.Tail.Project)
+	}
+	return text
+}

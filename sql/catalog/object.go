@@ -1,0 +1,102 @@
+package catalog
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/streamdb/streamdb/sql/types"
+	"github.com/streamdb/streamdb/storage"
+)
+
+// ID identifies an object; ids are never used again.
+type ID uint32
+
+// FirstUserOID is added to an ID to give the object's OID in pg_catalog.
+const FirstUserOID = 16384
+
+// OID returns the object identifier that pg_catalog shows.
+func (id ID) OID() types.OID { return types.OID(id) + FirstUserOID }
+
+// Kind is what an object is.
+type Kind string
+
+// The kinds of objects.
+const (
+	Stream           Kind = "stream"
+	Table            Kind = "table"
+	View             Kind = "view"
+	MaterializedView Kind = "materialized view"
+	Sink             Kind = "sink"
+	Index            Kind = "index"
+	System           Kind = "system relation"
+)
+
+// Column is one column of a relation.
+type Column struct {
+	Name    string     `json:"name"`
+	Type    types.Type `json:"type"`
+	NotNull bool       `json:"notNull,omitempty"`
+	Meta    uint8      `json:"meta,omitempty"` // connector.Meta: which part of a record fills it
+	Default string     `json:"default,omitempty"`
+}
+
+// Object is one entry of the catalog. It is immutable once in a Catalog.
+type Object struct {
+	ID      ID       `json:"id"`
+	Schema  string   `json:"schema"`
+	Name    string   `json:"name"`
+	Kind    Kind     `json:"kind"`
+	Columns []Column `json:"columns"`
+
+	// Definition is the canonical CREATE statement, as SHOW CREATE prints it.
+	Definition string `json:"definition"`
+	// Query is the canonical query of a view.
+	Query string `json:"query,omitempty"`
+	// Settings are the session settings frozen at CREATE (TimeZone, DateStyle,
+	// IntervalStyle, search_path).
+	Settings map[string]string `json:"settings,omitempty"`
+	// DependsOn lists the relations a view reads, ascending.
+	DependsOn []ID `json:"dependsOn,omitempty"`
+
+	Connector string          `json:"connector,omitempty"` // of a stream: "kafka"
+	Options   json.RawMessage `json:"options,omitempty"`   // its options
+	Starts    []int64         `json:"starts,omitzero"`     // a stream's start positions by partition, resolved at CREATE
+	Identity  string          `json:"identity,omitempty"`  // what the positions belong to (a topic id)
+	Graph     json.RawMessage `json:"graph,omitempty"`     // of a materialized view: dataflow.Graph
+
+	// Stored rows: nil for streams and plain views.
+	Stored *Stored `json:"stored,omitempty"`
+	// AppendOnly says that the relation never retracts a row.
+	AppendOnly bool `json:"appendOnly,omitempty"`
+}
+
+// Stored describes the arrangement that holds a relation's rows.
+type Stored struct {
+	Arr storage.Arrangement `json:"arr"`
+	// Others are further arrangements of the relation's dataflow.
+	Others []storage.Arrangement `json:"others,omitempty"`
+	// Grouped: the arrangement of an aggregate, else one of materialize.
+	Grouped bool `json:"grouped,omitempty"`
+	// Key says which column each part of the arrangement's key is, -1 for a part
+	// that is no column of the relation. Nil: keyed by the whole row.
+	Key []int `json:"key,omitempty"`
+	// KeyTypes are the types of the key parts.
+	KeyTypes []types.Type `json:"keyTypes,omitempty"`
+}
+
+// Types returns the column types.
+func (o *Object) Types() []types.Type {
+	out := make([]types.Type, len(o.Columns))
+	for i := range o.Columns {
+		out[i] = o.Columns[i].Type
+	}
+	return out
+}
+
+// Column returns the index of a column by its exact name, -1 if there is none.
+func (o *Object) Column(name string) int {
+	return slices.IndexFunc(o.Columns, func(c Column) bool { return c.Name == name })
+}
+
+// IsRelation says whether the object can stand in FROM.
+func (o *Object) IsRelation() bool { return o.Kind != Sink && o.Kind != Index }

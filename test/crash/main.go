@@ -1,0 +1,172 @@
+// Command crash kills a streamdb server again and again, at random moments and
+// at named points of the epoch loop, while records flow in, and compares every
+// view with a model after each restart. It exits 1 at the first deviation.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/streamdb/streamdb/test/harness"
+)
+
+// options of one run.
+type options struct {
+	binary string
+	kills  int
+	kafka  string
+	seed   uint64
+	rate   int
+	sync   string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/streamdb", "the server's binary")
+	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
+	flag.StringVar(&o.kafka, "kafka", "", "address of a broker; empty: one in this process")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of all choices")
+	flag.IntVar(&o.rate, "rate", 4000, "records per second")
+	flag.StringVar(&o.sync, "sync", "on", "--sync of the server")
+	flag.Parse()
+	if err := run(context.Background(), o); err != nil {
+		fmt.Fprintf(os.Stderr, "crash: FAIL (seed %d): %v\n", o.seed, err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole test.
+func run(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "streamdb-crash-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	t := &test{options: o, dir: dir, rnd: rand.New(rand.NewPCG(o.seed, 1)), start: time.Now()}
+	if t.feed, err = newFeed(ctx, o); err != nil {
+		return err
+	}
+	defer t.feed.close()
+	if err := t.first(ctx); err != nil {
+		return err
+	}
+	for i := range o.kills {
+		if err := t.killAndCheck(ctx, i); err != nil {
+			return fmt.Errorf("after kill %d: %w", i+1, err)
+		}
+	}
+	t.server.Kill()
+	fmt.Printf("%d passed, 0 failed\n", o.kills)
+	fmt.Printf("crash: %d kills (%d at named points), %d records, 0 deviations in %s, seed %d\n",
+		o.kills, t.named, t.feed.records(), time.Since(t.start).Round(time.Second), o.seed)
+	return nil
+}
+
+type test struct {
+	options
+	dir    string
+	rnd    *rand.Rand
+	feed   *feed
+	server *harness.Server
+	named  int
+	start  time.Time
+}
+
+// first starts the server and makes the stream and the first views.
+func (t *test) first(ctx context.Context) error {
+	if err := t.startServer(ctx, ""); err != nil {
+		return err
+	}
+	return t.query(ctx, func(conn *pgx.Conn) error {
+		for _, sql := range setup(t.feed.brokers, t.feed.topic) {
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (t *test) startServer(ctx context.Context, failPoint string) error {
+	var env []string
+	if failPoint != "" {
+		env = append(env, "STREAMDB_FAILPOINT="+failPoint)
+	}
+	var err error
+	t.server, err = harness.Start(ctx, t.binary, t.dir, env, "--sync", t.sync, "--log-level", "error", "--memory-limit", "256MiB")
+	return err
+}
+
+// failPoints are the named moments of the epoch loop.
+func failPoints() []string {
+	return []string{"cut", "computed", "before-commit", "after-commit", "published"}
+}
+
+// killAndCheck lets records flow, kills the server, restarts it and compares.
+// Every second kill happens at a named point.
+func (t *test) killAndCheck(ctx context.Context, i int) error {
+	if i%2 == 1 {
+		if err := t.dieAtPoint(ctx); err != nil {
+			return err
+		}
+	} else {
+		t.feed.run(time.Duration(20+t.rnd.IntN(400)) * time.Millisecond)
+		t.server.Kill()
+	}
+	t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond) // while nobody reads
+	if err := t.startServer(ctx, ""); err != nil {
+		return err
+	}
+	if i%5 == 2 { // a view that begins in the middle of everything
+		if err := t.newView(ctx, i); err != nil {
+			return err
+		}
+	}
+	t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond)
+	return t.compare(ctx)
+}
+
+// dieAtPoint restarts the server so that it kills itself in one of its next
+// epochs.
+func (t *test) dieAtPoint(ctx context.Context) error {
+	t.server.Kill()
+	points := failPoints()
+	point := fmt.Sprintf("%s:%d", points[t.rnd.IntN(len(points))], 1+t.rnd.IntN(40))
+	err := t.startServer(ctx, point)
+	if err != nil { // it died before it was ready, which is one of the moments
+		t.named++
+		return nil
+	}
+	for range 200 {
+		t.feed.run(20 * time.Millisecond)
+		if t.server.Exited(0) {
+			t.named++
+			return nil
+		}
+	}
+	return errors.New("the server did not reach fail point " + point)
+}
+
+func (t *test) newView(ctx context.Context, i int) error {
+	return t.query(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, fmt.Sprintf("CREATE MATERIALIZED VIEW late%d AS SELECT k, count(*) AS n, sum(v) AS s, max(v) AS m FROM events GROUP BY k", i))
+		t.feed.late = append(t.feed.late, fmt.Sprintf("late%d", i))
+		return err
+	})
+}
+
+func (t *test) query(ctx context.Context, fn func(*pgx.Conn) error) error {
+	conn, err := t.server.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return fn(conn)
+}

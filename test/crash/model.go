@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"sort"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// setup are the statements that every run begins with.
+func setup(brokers, topic string) []string {
+	return []string{
+		fmt.Sprintf("CREATE STREAM events (k bigint, v bigint, s text) WITH (connector = 'kafka', brokers = '%s', topic = '%s', format = 'json')", brokers, topic),
+		"CREATE MATERIALIZED VIEW groups AS SELECT k, count(*) AS n, sum(v) AS s, max(v) AS m FROM events GROUP BY k",
+		"CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(v) AS s FROM events",
+		"CREATE MATERIALIZED VIEW big AS SELECT k, v, s FROM events WHERE v % 7 = 0",
+		"CREATE MATERIALIZED VIEW quotients AS SELECT k, 1000 / v AS q FROM events WHERE k < 10",
+		"CREATE MATERIALIZED VIEW over AS SELECT count(*) AS n, sum(n) AS s FROM groups WHERE n > 1",
+	}
+}
+
+// event is one good record.
+type event struct {
+	k, v int64
+	s    string
+}
+
+// model holds what has been produced and acknowledged.
+type model struct {
+	events []event
+	bad    int
+}
+
+// expected returns the rows of every view, sorted, as text.
+func (m *model) expected() map[string][]string {
+	out := map[string][]string{}
+	type group struct {
+		n, s, max int64
+	}
+	groups := map[int64]*group{}
+	var total group
+	for _, e := range m.events {
+		g := groups[e.k]
+		if g == nil {
+			g = &group{max: e.v}
+			groups[e.k] = g
+		}
+		g.n, g.s, g.max = g.n+1, g.s+e.v, max(g.max, e.v)
+		total.n, total.s = total.n+1, total.s+e.v
+		if e.v%7 == 0 {
+			out["big"] = append(out["big"], fmt.Sprintf("%d|%d|%s", e.k, e.v, e.s))
+		}
+		if e.k < 10 && e.v != 0 {
+			out["quotients"] = append(out["quotients"], fmt.Sprintf("%d|%d", e.k, 1000/e.v))
+		}
+	}
+	overN, overS := int64(0), int64(0)
+	for k, g := range groups {
+		out["groups"] = append(out["groups"], fmt.Sprintf("%d|%d|%d|%d", k, g.n, g.s, g.max))
+		if g.n > 1 {
+			overN, overS = overN+1, overS+g.n
+		}
+	}
+	out["total"] = []string{fmt.Sprintf("%d|%s", total.n, sumText(total.n, total.s))}
+	out["over"] = []string{fmt.Sprintf("%d|%s", overN, sumText(overN, overS))}
+	for _, rows := range out {
+		sort.Strings(rows)
+	}
+	return out
+}
+
+// sumText is a sum over n rows: NULL over none.
+func sumText(n, s int64) string {
+	if n == 0 {
+		return "NULL"
+	}
+	return big.NewInt(s).String()
+}
+
+// errorRows are how many error rows streamdb.errors must have: bad records, and
+// divisions by zero.
+func (m *model) errorRows() (records, divisions int64) {
+	for _, e := range m.events {
+		if e.k < 10 && e.v == 0 {
+			divisions++
+		}
+	}
+	return int64(m.bad), divisions
+}
+
+// compare reads every view, waiting for what the topic holds, and compares it
+// with the model.
+func (t *test) compare(ctx context.Context) error {
+	return t.query(ctx, func(conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, "SET real_time_recency = on"); err != nil {
+			return err
+		}
+		want := t.feed.model.expected()
+		for _, view := range t.feed.late {
+			want[view] = want["groups"]
+		}
+		for view, rows := range want {
+			got, err := readView(ctx, conn, view)
+			if err != nil {
+				return fmt.Errorf("read %s: %w", view, err)
+			}
+			if err := sameRows(view, got, rows); err != nil {
+				return err
+			}
+		}
+		return t.compareErrors(ctx, conn)
+	})
+}
+
+func readView(ctx context.Context, conn *pgx.Conn, view string) ([]string, error) {
+	rows, err := conn.Query(ctx, "SELECT * FROM "+view, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		fields := make([]string, len(rows.RawValues()))
+		for i, v := range rows.RawValues() {
+			if fields[i] = string(v); v == nil {
+				fields[i] = "NULL"
+			}
+		}
+		out = append(out, strings.Join(fields, "|"))
+	}
+	sort.Strings(out)
+	return out, rows.Err()
+}
+
+func sameRows(view string, got, want []string) error {
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			return fmt.Errorf("%s lacks %q (%d rows, want %d)", view, want[i], len(got), len(want))
+		case i >= len(want) || got[i] != want[i]:
+			w := "nothing"
+			if i < len(want) {
+				w = want[i]
+			}
+			return fmt.Errorf("%s has %q where the model has %q (%d rows, want %d)", view, got[i], w, len(got), len(want))
+		}
+	}
+	return nil
+}
+
+func (t *test) compareErrors(ctx context.Context, conn *pgx.Conn) error {
+	records, divisions := t.feed.model.errorRows()
+	for name, want := range map[string]int64{"events": records, "quotients": divisions} {
+		var got int64
+		err := conn.QueryRow(ctx, "SELECT count(*) FROM streamdb.errors WHERE name = $1", name).Scan(&got)
+		if err != nil {
+			return fmt.Errorf("count errors of %s: %w", name, err)
+		}
+		if got != want {
+			return fmt.Errorf("streamdb.errors has %d rows of %s, want %d", got, name, want)
+		}
+	}
+	return nil
+}
