@@ -11,88 +11,126 @@ import (
 	"github.com/streamdb/streamdb/storage"
 )
 
-// TestBackfill creates and drops views over a stream, over views and over a
-// table while data flows and the runtime restarts, and holds that every view
+// TestBackfill creates and drops views over a stream and over views while data
+// flows and the runtime stops, crashes and restarts, and holds that every view
 // that is running is its query over the prefix that the snapshot names; also
 // right in the middle.
 func TestBackfill(t *testing.T) {
-	var named, attached atomic.Int64
+	var named, attached int64
 	for seed := range uint64(25) {
-		backfillOnce(t, seed, &named, &attached)
+		b := newBackfill(t, seed, nil)
+		b.run()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
+		named, attached = named+b.named.Load(), attached+b.attached.Load()
 	}
-	if named.Load() == 0 || attached.Load() == 0 {
-		t.Errorf("%d cuts were named, %d inputs attached", named.Load(), attached.Load())
+	if named == 0 || attached == 0 {
+		t.Errorf("%d cuts were named, %d inputs attached", named, attached)
 	}
 }
 
-func backfillOnce(t *testing.T, seed uint64, named, attached *atomic.Int64) {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	w := newWorld(t, Options{
-		CutRows: 20 + rng.IntN(50), PieceRows: 1 + rng.IntN(30), QueueBytes: 3000,
-		KeepBytes: []int{1, 2000, 100000}[rng.IntN(3)],
-		FailPoint: func(name string) {
-			switch name {
-			case "named":
-				named.Add(1)
-			case "attach":
-				attached.Add(1)
-			}
-		},
+// backfill is one random history.
+type backfill struct {
+	*world
+	rng             *rand.Rand
+	sources         []*fakeTopic
+	next            RelationID
+	named, attached atomic.Int64
+	armed           atomic.Bool // the next fail point is a crash
+}
+
+func newBackfill(t *testing.T, seed uint64, open func() Store) *backfill {
+	b := &backfill{rng: rand.New(rand.NewPCG(seed, 1)), next: 10}
+	b.world = newWorld(t, Options{
+		CutRows: 20 + b.rng.IntN(50), PieceRows: 1 + b.rng.IntN(30), QueueBytes: 3000,
+		KeepBytes: []int{1, 2000, 100000}[b.rng.IntN(3)], FailPoint: b.failPoint,
 	})
-	w.run()
-	topics := []*fakeTopic{newFakeTopic(seed, 3, 1+rng.IntN(20)), newFakeTopic(seed+100, 1, 1+rng.IntN(20))}
-	produce := func(n int) {
-		for range 5 {
-			f := topics[rng.IntN(2)]
-			f.produce(rng.IntN(len(f.parts)), someRecords(rng, n, 20)...)
-		}
+	b.world.open = open
+	b.sources = []*fakeTopic{newFakeTopic(seed, 3, 1+b.rng.IntN(20)), newFakeTopic(seed+100, 1, 1+b.rng.IntN(20))}
+	return b
+}
+
+func (b *backfill) failPoint(name string) {
+	switch name {
+	case "named":
+		b.named.Add(1)
+	case "attach":
+		b.attached.Add(1)
 	}
-	produce(60)
-	topics[0].starts[1] = int64(min(5, len(topics[0].parts[1]))) // earlier records are gone
-	w.stream(1, topics[0])
-	w.stream(2, topics[1])
-	next := RelationID(10)
-	create := func() {
-		from := RelationID(1 + rng.IntN(2))
-		if len(w.views) > 0 && rng.IntN(3) == 0 {
-			from = w.views[rng.IntN(len(w.views))].ID
-		}
-		arr := storage.Arrangement(next) + 20
-		if rng.IntN(2) == 0 {
-			w.mustView(passView(next, from, arr))
-		} else {
-			w.mustView(groupView(next, from, rng.IntN(2), arr))
-		}
-		next++
+	if b.armed.CompareAndSwap(true, false) {
+		panic(errCrash)
 	}
+}
+
+func (b *backfill) produce(n int) {
+	for range 5 {
+		f := b.sources[b.rng.IntN(2)]
+		f.produce(b.rng.IntN(len(f.parts)), someRecords(b.rng, n, 20)...)
+	}
+}
+
+func (b *backfill) create() {
+	from := RelationID(1 + b.rng.IntN(2))
+	if len(b.views) > 0 && b.rng.IntN(3) == 0 {
+		from = b.views[b.rng.IntN(len(b.views))].ID
+	}
+	arr := storage.Arrangement(b.next) + 20
+	if b.rng.IntN(2) == 0 {
+		b.mustView(passView(b.next, from, arr))
+	} else {
+		b.mustView(groupView(b.next, from, b.rng.IntN(2), arr))
+	}
+	b.next++
+}
+
+// crash ends the runtime at its next fail point.
+func (b *backfill) crash() {
+	b.armed.Store(true)
+	_, _ = b.rt.Do(context.Background(), Command{}) // whether it happened does not matter
+	if err := b.crashed(); err == nil {
+		b.t.Fatal("Run returned nil after a crash")
+	}
+	b.start()
+}
+
+func (b *backfill) run() {
+	b.world.run()
+	b.produce(60)
+	b.sources[0].starts[1] = int64(min(5, len(b.sources[0].parts[1]))) // earlier records are gone
+	b.stream(1, b.sources[0])
+	b.stream(2, b.sources[1])
 	for range 25 {
-		produce(1 + rng.IntN(40))
-		switch rng.IntN(8) {
-		case 0, 1, 2, 3:
-			create()
-		case 4:
-			w.dropUnread(rng)
-		case 5:
-			if err := w.stop(); err != nil {
-				t.Fatal(err)
-			}
-			w.start()
-		case 6:
-			w.caughtUp()
-		case 7:
-			time.Sleep(time.Duration(rng.IntN(3)) * time.Millisecond)
+		b.produce(1 + b.rng.IntN(40))
+		b.step()
+		b.check(nil)
+	}
+	b.caughtUp()
+	if n := b.check(nil); n != len(b.views) {
+		b.t.Errorf("%d of %d views compared: %+v", n, len(b.views), b.rt.Views())
+	}
+	if err := b.stop(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *backfill) step() {
+	switch b.rng.IntN(9) {
+	case 0, 1, 2, 3:
+		b.create()
+	case 4:
+		b.dropUnread(b.rng)
+	case 5:
+		if err := b.stop(); err != nil {
+			b.t.Fatal(err)
 		}
-		w.check(nil)
-	}
-	w.caughtUp()
-	if n := w.check(nil); n != len(w.views) {
-		t.Errorf("%d of %d views compared: %+v", n, len(w.views), w.rt.Views())
-	}
-	if err := w.stop(); err != nil {
-		t.Fatal(err)
+		b.start()
+	case 6:
+		b.crash()
+	case 7:
+		b.caughtUp()
+	case 8:
+		time.Sleep(time.Duration(b.rng.IntN(3)) * time.Millisecond)
 	}
 }
 

@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -40,11 +41,12 @@ type storageStore struct{ *storage.Store }
 func (s storageStore) Pin() StoreSnapshot { return s.Snapshot() }
 
 // permanent says whether committing the same epoch again cannot help: the store
-// broke or was closed, or found the epoch itself to be wrong.
+// broke or was closed, or found the epoch itself to be wrong. What may pass are
+// errors of the system (class 58, or without a SQLSTATE) and of resources (53).
 func permanent(err error) bool {
 	if broken(err) {
 		return true
 	}
 	var e *sqlerr.Error
-	return errors.As(err, &e) && (e.Code == sqlerr.InternalError || e.Code == sqlerr.AdminShutdown)
+	return errors.As(err, &e) && !strings.HasPrefix(e.Code, "53") && !strings.HasPrefix(e.Code, "58")
 }

@@ -27,6 +27,7 @@ type world struct {
 	t      *testing.T
 	opts   Options
 	store  *memStore
+	open   func() Store // what a (re)start opens; nil: store
 	topics map[RelationID]*fakeTopic
 
 	streams []StreamSpec
@@ -61,7 +62,11 @@ func (w *world) start() {
 
 func (w *world) run() {
 	w.t.Helper()
-	rt, err := New(w.store, w.opts)
+	var store Store = w.store
+	if w.open != nil {
+		store = w.open()
+	}
+	rt, err := New(store, w.opts)
 	if err != nil {
 		w.t.Fatal(err)
 	}
