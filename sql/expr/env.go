@@ -80,14 +80,27 @@ func Freeze(e *Expr, env *Env, keepNow bool) (*Expr, error) {
 				failure = err
 			}
 			return &Expr{Op: OpConst, Type: e.Type, Const: d, Pos: e.Pos}
+		case f.clock && !f.session && !keepNow && !hasMarker(e):
+			return withMarker(e, strings.TrimPrefix(marker+";"+encodeNow(env), ";"))
 		case f.settings && marker != "" && !hasMarker(e):
-			c := *e
-			c.Args = append(e.Args[:len(e.Args):len(e.Args)], Constant(types.Void, types.Datum{Bytes: []byte(marker)}))
-			return &c
+			return withMarker(e, marker)
 		}
 		return e
 	})
 	return out, failure
+}
+
+func withMarker(e *Expr, marker string) *Expr {
+	c := *e
+	c.Args = append(e.Args[:len(e.Args):len(e.Args)], Constant(types.Void, types.Datum{Bytes: []byte(marker)}))
+	return &c
+}
+
+func encodeNow(env *Env) string {
+	if env == nil || env.Now.IsZero() {
+		return ""
+	}
+	return "Now=" + strconv.FormatInt(env.Now.UnixMicro(), 10)
 }
 
 func hasMarker(e *Expr) bool {
@@ -130,10 +143,15 @@ func decodeSettings(text string) (*Env, error) {
 	env := &Env{}
 	for part := range strings.SplitSeq(text, ";") {
 		name, value, _ := strings.Cut(part, "=")
+		if name == "" {
+			continue
+		}
 		n, err := strconv.Atoi(value)
 		switch name {
 		case "TimeZone":
 			env.Settings.TimeZone, err = types.LoadZone(value)
+		case "Now":
+			env.Now = time.UnixMicro(int64(n))
 		case "DateOutput":
 			env.Settings.DateStyle.Output = types.DateOutput(n)
 		case "DateOrder":

@@ -321,7 +321,7 @@ func (t *tables) addTextBuilders() {
 	t.fn("chr(int4) text", app1e(func(dst []byte, n int64) ([]byte, error) {
 		switch {
 		case n < 0:
-			return dst, sqlerr.New(sqlerr.ProgramLimitExceeded, "character number must be positive")
+			return dst, sqlerr.New(sqlerr.InvalidParameterValue, "character number must be positive")
 		case n == 0:
 			return dst, sqlerr.New(sqlerr.ProgramLimitExceeded, "null character not permitted")
 		case n > unicode.MaxRune:

@@ -445,7 +445,13 @@ func (p *sqlParser) caseExpr() *Expr {
 		thens = append(thens, p.expr(0))
 	}
 	p.expect("END")
+	if n := len(thens); n > len(whens) { // PostgreSQL looks at ELSE first
+		thens = append([]*Expr{thens[n-1]}, thens[:n-1]...)
+	}
 	t, thens := p.common("CASE", thens)
+	if n := len(thens); n > len(whens) {
+		thens = append(thens[1:n:n], thens[0])
+	}
 	e := &Expr{Op: OpCase, Type: t}
 	for i, w := range whens {
 		e.Args = append(e.Args, w, thens[i])

@@ -159,6 +159,7 @@ func usesSettings(f *Function)  { f.settings, f.Volatility = true, Stable }
 func isVolatile(f *Function)    { f.Volatility = Volatile }
 func ofSession(f *Function)     { f.session, f.Volatility = true, Stable }
 func ofClock(f *Function)       { f.session, f.clock, f.Volatility = true, true, Stable }
+func usesClock(f *Function)     { f.clock = true }
 func notStrict(f *Function)     { f.Strict = false }
 func internal(f *Function)      { f.Internal = true }
 func relabelling(f *Function)   { f.relabel = true }
