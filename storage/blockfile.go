@@ -26,9 +26,10 @@ type FileBlocks struct {
 	dir  string
 	sync func(*os.File) error // replaced in tests of failures
 
-	mu     sync.RWMutex
-	open   map[uint64]*blockFile
-	closed bool
+	mu       sync.RWMutex
+	open     map[uint64]*blockFile
+	dropping map[uint64]bool // not to be opened again
+	closed   bool
 
 	buffers sync.Pool // *[]byte of blockScanSize, for Blocks
 }
@@ -41,7 +42,7 @@ func OpenFileBlocks(dir string) (*FileBlocks, error) {
 	if err := fileMakeDir(dir); err != nil {
 		return nil, err
 	}
-	s := &FileBlocks{dir: dir, sync: fileFdatasync, open: map[uint64]*blockFile{}}
+	s := &FileBlocks{dir: dir, sync: fileFdatasync, open: map[uint64]*blockFile{}, dropping: map[uint64]bool{}}
 	s.buffers.New = func() any { b := make([]byte, blockScanSize); return &b }
 	return s, nil
 }
@@ -95,6 +96,9 @@ func (s *FileBlocks) acquireNew(run uint64) (*blockFile, error) {
 		return nil, os.ErrClosed
 	}
 	f := s.open[run]
+	if s.dropping[run] {
+		return nil, fmt.Errorf("run %d does not exist: %w", run, os.ErrNotExist)
+	}
 	if f == nil {
 		var err error
 		if f, err = blockOpenFile(s.path(run, blockFileSuffix), run); err != nil {
@@ -148,7 +152,13 @@ func (s *FileBlocks) Drop(run uint64) error {
 	}
 	f := s.open[run]
 	delete(s.open, run)
+	s.dropping[run] = true
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.dropping, run)
+		s.mu.Unlock()
+	}()
 	if f != nil {
 		f.release()
 	}

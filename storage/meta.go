@@ -49,8 +49,9 @@ type Badger struct {
 	guard *SpaceGuard
 
 	commitMu sync.Mutex
-	ts       uint64 // of the last commit, published or not
-	broken   error  // an earlier error: nobody knows what is on disk
+	ts       uint64                                 // of the last commit, published or not
+	broken   error                                  // an earlier error: nobody knows what is on disk
+	commit   func(txn *badger.Txn, ts uint64) error // replaced in tests of failures
 
 	mu      sync.Mutex
 	idle    sync.Cond // signalled when the last reader leaves
@@ -76,7 +77,11 @@ func OpenBadger(dir string, opts BadgerOptions) (*Badger, error) {
 	if opts.MinFree != 0 {
 		watermark = uint64(max(0, opts.MinFree))
 	}
-	b := &Badger{guard: NewSpaceGuard(dir, watermark), pins: map[uint64]int{}}
+	b := &Badger{
+		guard:  NewSpaceGuard(dir, watermark),
+		pins:   map[uint64]int{},
+		commit: func(txn *badger.Txn, ts uint64) error { return txn.CommitAt(ts, nil) },
+	}
 	b.idle.L = &b.mu
 	// Opening alone maps and writes new files.
 	if err := b.guard.Check(); err != nil {
@@ -304,7 +309,7 @@ func (b *Badger) apply(ops []metaOp) error {
 		}
 	}
 	b.ts++
-	if err := txn.CommitAt(b.ts, nil); err != nil {
+	if err := b.commit(txn, b.ts); err != nil {
 		b.broken = fileError(err, "could not commit to the database")
 		return b.broken
 	}
