@@ -169,11 +169,12 @@ func (s blockBadger) Index(run uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.read(run, h.slot, blockIndexBlock)
+	return s.read(run, h.slot, blockIndexBlock, nil)
 }
 
-// Block implements BlockStore. The result is a copy of its own.
-func (s blockBadger) Block(run uint64, i int, _ []byte) ([]byte, error) {
+// Block implements BlockStore. The result is a copy, in buf if that is large
+// enough.
+func (s blockBadger) Block(run uint64, i int, buf []byte) ([]byte, error) {
 	h, err := s.head(run)
 	if err != nil {
 		return nil, err
@@ -181,18 +182,18 @@ func (s blockBadger) Block(run uint64, i int, _ []byte) ([]byte, error) {
 	if i < 0 || i >= int(h.blocks) {
 		return nil, fmt.Errorf("run %d has no block %d", run, i)
 	}
-	return s.read(run, h.slot, uint32(i))
+	return s.read(run, h.slot, uint32(i), buf)
 }
 
 // read reads one block and verifies it.
-func (s blockBadger) read(run uint64, slot, block uint32) (data []byte, err error) {
+func (s blockBadger) read(run uint64, slot, block uint32, buf []byte) (data []byte, err error) {
 	ts, err := s.b.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer s.b.leave(ts)
 	defer metaRecover(&err, "could not read run %d", run)
-	first, err := s.b.get(math.MaxUint64, blockPieceKey(slot, block, 0))
+	first, err := s.b.getInto(math.MaxUint64, blockPieceKey(slot, block, 0), buf)
 	if err != nil {
 		return nil, err
 	}

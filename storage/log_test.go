@@ -305,6 +305,49 @@ func TestLogCrashWithinCut(t *testing.T) {
 	}
 }
 
+// Cut and Append run side by side, as the flush and the epochs do.
+func TestLogCutWhileAppending(t *testing.T) {
+	dir := t.TempDir()
+	opts := LogOptions{SegmentSize: 32 << 10}
+	l := logTestOpen(t, dir, opts)
+	if _, err := logTestReplay(t, l); err != nil {
+		t.Fatal(err)
+	}
+	appended := make(chan uint64, 1)
+	done := make(chan error, 1)
+	go func() {
+		for epoch := range appended {
+			if err := l.Cut(epoch - min(epoch, 5)); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	const last = 300
+	for epoch := uint64(1); epoch <= last; epoch++ {
+		if err := l.Append(epoch, logTestPayload(epoch)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case appended <- epoch:
+		default:
+		}
+	}
+	close(appended)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Cut(last - 5); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	got, err := logTestReplay(t, logTestOpen(t, dir, opts))
+	if err != nil || fmt.Sprint(got) != "[296 297 298 299 300]" {
+		t.Errorf("replayed %v, %v", got, err)
+	}
+}
+
 func TestLogLocked(t *testing.T) {
 	dir := t.TempDir()
 	logTestOpen(t, dir, LogOptions{})

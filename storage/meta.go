@@ -344,7 +344,10 @@ func (b *Badger) applyAll(ops []metaOp) error {
 
 // get returns the value of one of Badger's own keys as of ts, nil if there is
 // none. It is called between enter and leave, or with commitMu held.
-func (b *Badger) get(ts uint64, key []byte) ([]byte, error) {
+func (b *Badger) get(ts uint64, key []byte) ([]byte, error) { return b.getInto(ts, key, nil) }
+
+// getInto is get into the memory of buf, if that is large enough.
+func (b *Badger) getInto(ts uint64, key, buf []byte) ([]byte, error) {
 	txn := b.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
 	item, err := txn.Get(key)
@@ -354,11 +357,17 @@ func (b *Badger) get(ts uint64, key []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fileError(err, "could not read from the database")
 	}
-	value, err := item.ValueCopy([]byte{})
+	if buf == nil {
+		buf = []byte{} // an empty value is not nil
+	}
+	err = item.Value(func(value []byte) error {
+		buf = append(buf[:0], value...)
+		return nil
+	})
 	if err != nil {
 		return nil, fileError(err, "could not read from the database")
 	}
-	return value, nil
+	return buf, nil
 }
 
 // scan calls fn for the keys with the prefix as of ts, in order, beginning
