@@ -17,7 +17,7 @@ import (
 
 // The directory in which a copy of the test binary plays the process that is
 // killed.
-const logVictimEnv = "STREAMDB_TEST_LOG_VICTIM"
+const logVictimEnv = "STREAMDB_TEST_VICTIM"
 
 // killRecord is the record of an epoch: its size and content follow from it.
 func killRecord(epoch uint64) []byte {
@@ -70,9 +70,9 @@ type killed struct {
 }
 
 // runVictim starts the victim, kills it after a while and reads what it said.
-func runVictim(t *testing.T, dir string, after time.Duration, state killed) killed {
+func runVictim(t *testing.T, victim, dir string, after time.Duration, state killed) killed {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLogVictim$")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+victim+"$")
 	cmd.Env = append(os.Environ(), logVictimEnv+"="+dir, fmt.Sprintf("%s_FROM=%d", logVictimEnv, state.cutFrom))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -119,7 +119,7 @@ func TestLogKill(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 9))
 	var state killed
 	for round := range 20 {
-		state = runVictim(t, dir, time.Duration(1+r.IntN(80))*time.Millisecond, state)
+		state = runVictim(t, "TestLogVictim", dir, time.Duration(1+r.IntN(80))*time.Millisecond, state)
 		l, err := storage.OpenFileLog(dir, storage.LogOptions{SegmentSize: 256 << 10})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
