@@ -94,8 +94,12 @@ func (in *input) fault() string {
 	if in.stream.fault != "" {
 		return in.stream.fault
 	}
-	if in.reader != nil {
-		if _, err := in.reader.ended(); err != nil {
+	reader := in.reader
+	if in.phase == phaseAttached {
+		reader = in.stream.reader
+	}
+	if reader != nil {
+		if _, err := reader.ended(); err != nil {
 			return err.Error()
 		}
 	}
@@ -119,17 +123,15 @@ func (in *input) drop() {
 func (r *Runtime) attach(in *input) {
 	in.drop()
 	in.phase, in.positions, in.cursor = phaseAttached, nil, nil
-	r.viewsChanged, r.dirty = true, true
+	r.stateChanged()
 	r.opts.FailPoint("attach")
 }
 
 // settle moves every backfill on that can be moved between two epochs, makes
 // the shared readers what is needed now, and notes which views are ready.
 func (r *Runtime) settle() {
-	for _, v := range r.order {
-		if v.ready && v.attached() || !v.live() {
-			continue
-		}
+	r.list()
+	for _, v := range r.busy {
 		for _, in := range v.inputs {
 			if in.stream != nil {
 				r.settleInput(in)
@@ -139,7 +141,8 @@ func (r *Runtime) settle() {
 	for _, s := range r.streamOrder {
 		r.settleStream(s)
 	}
-	for _, v := range r.order {
+	r.list()
+	for _, v := range r.busy { // topological: what a view reads comes first
 		r.settleReady(v)
 	}
 }
@@ -297,7 +300,7 @@ func (r *Runtime) settleReady(v *view) {
 	}
 	if ready {
 		v.ready = true
-		r.viewsChanged, r.dirty = true, true
+		r.stateChanged()
 	}
 }
 

@@ -3,6 +3,7 @@ package dataflow
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func newBackfill(t *testing.T, seed uint64, open func() Store) *backfill {
 	b := &backfill{rng: rand.New(rand.NewPCG(seed, 1)), next: 10}
 	b.world = newWorld(t, Options{
 		CutRows: 20 + b.rng.IntN(50), PieceRows: 1 + b.rng.IntN(30), QueueBytes: 3000,
-		KeepBytes: []int{1, 2000, 100000}[b.rng.IntN(3)], FailPoint: b.failPoint,
+		KeepBytes: []int{1, 2000, 100000}[b.rng.IntN(3)], FailPoint: b.failPoint, Build: buildUnion,
 	})
 	b.world.open = open
 	b.sources = []*fakeTopic{newFakeTopic(seed, 3, 1+b.rng.IntN(20)), newFakeTopic(seed+100, 1, 1+b.rng.IntN(20))}
@@ -76,9 +77,13 @@ func (b *backfill) create() {
 		from = b.views[b.rng.IntN(len(b.views))].ID
 	}
 	arr := storage.Arrangement(b.next) + 20
-	if b.rng.IntN(2) == 0 {
+	switch b.rng.IntN(3) {
+	case 0:
 		b.mustView(passView(b.next, from, arr))
-	} else {
+	case 1:
+		other := RelationID(1 + b.rng.IntN(2))
+		b.mustView(unionView(b.next, arr, from, other, from))
+	default:
 		b.mustView(groupView(b.next, from, b.rng.IntN(2), arr))
 	}
 	b.next++
@@ -139,7 +144,7 @@ func (w *world) dropUnread(rng *rand.Rand) {
 	for _, i := range rng.Perm(len(w.views)) {
 		id, read := w.views[i].ID, false
 		for _, v := range w.views {
-			read = read || v.Graph.Nodes[0].Relation.Relation == id
+			read = read || slices.Contains(v.reads(), id)
 		}
 		if !read {
 			w.drop(id)

@@ -21,7 +21,7 @@ func (r *Runtime) commandEpoch(ctx context.Context, q *request) error {
 		r.topology = former.clone()
 	}
 	ep := r.begin()
-	dropped, err := r.change(ep, q)
+	gone, err := r.change(ep, q)
 	if err == nil {
 		err = r.computeCommand(ep, q)
 	}
@@ -29,7 +29,7 @@ func (r *Runtime) commandEpoch(ctx context.Context, q *request) error {
 		r.opts.FailPoint("computed")
 		ep.compute = r.since(ep.started)
 		if err = r.commit(ctx, ep, false); err == nil {
-			r.commandDone(q, dropped)
+			r.commandDone(q, gone)
 			return nil
 		}
 		r.commitFailed(err)
@@ -57,33 +57,39 @@ func (r *Runtime) check(q *request) error {
 }
 
 // change applies the command to the topology and to the epoch's commit.
-func (r *Runtime) change(ep *epochWork, q *request) (dropped []*view, err error) {
+func (r *Runtime) change(ep *epochWork, q *request) (gone dropped, err error) {
 	ep.commit.Meta = q.cmd.Meta
 	ep.commit.Create = append(ep.commit.Create, q.cmd.Create...)
 	ep.tables = q.cmd.Rows
 	if q.cmd.topology() {
-		r.dirty, r.viewsChanged = true, true
-		if dropped, err = r.drop(ep, q.cmd.Drop); err != nil {
-			return nil, err
+		r.stateChanged()
+		if gone, err = r.drop(ep, q.cmd.Drop); err != nil {
+			return gone, err
 		}
 		if err := r.install(q); err != nil {
-			return nil, err
+			return gone, err
 		}
 	}
 	for _, t := range ep.tables {
 		v := r.views[t.Relation]
 		if v == nil || !v.table() {
-			return nil, sqlerr.New(sqlerr.UndefinedTable, "table with id %d does not exist", t.Relation)
+			return gone, sqlerr.New(sqlerr.UndefinedTable, "table with id %d does not exist", t.Relation)
 		}
 		if !v.live() {
-			return nil, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "table %q is %s", v.spec.Name, v.state).WithDetail("%s", v.reason)
+			return gone, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "table %q is %s", v.spec.Name, v.state).WithDetail("%s", v.reason)
 		}
 		v.marked = true
 		for _, b := range t.Delta {
 			ep.rows += int64(b.Len())
 		}
 	}
-	return dropped, nil
+	return gone, nil
+}
+
+// dropped is what a command drops; its readers stop when that is durable.
+type dropped struct {
+	streams []*stream
+	views   []*view
 }
 
 // table says whether the relation is fed by commands.
@@ -93,7 +99,7 @@ func (v *view) table() bool {
 
 // drop removes relations and announces that their arrangements go. What reads
 // them must go with them (2BP01).
-func (r *Runtime) drop(ep *epochWork, ids []RelationID) (dropped []*view, err error) {
+func (r *Runtime) drop(ep *epochWork, ids []RelationID) (gone dropped, err error) {
 	for _, id := range ids {
 		s, v := r.streams[id], r.views[id]
 		switch {
@@ -101,25 +107,26 @@ func (r *Runtime) drop(ep *epochWork, ids []RelationID) (dropped []*view, err er
 			ep.commit.Drop = append(ep.commit.Drop, v.arrangements()...)
 			delete(r.views, id)
 			r.order = slices.DeleteFunc(r.order, func(o *view) bool { return o == v })
-			dropped = append(dropped, v)
+			gone.views = append(gone.views, v)
 		case s != nil:
 			delete(r.streams, id)
 			r.streamOrder = slices.DeleteFunc(r.streamOrder, func(o *stream) bool { return o == s })
+			gone.streams = append(gone.streams, s)
 		default:
-			return nil, sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", id)
+			return gone, sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", id)
 		}
-		r.purge = append(slices.Clip(r.purge), id)
+		r.purge = append(r.purge, id)
 	}
 	for _, v := range r.order {
 		for _, in := range v.inputs {
 			if slices.Contains(ids, in.rel) && r.views[in.rel] == nil && r.streams[in.rel] == nil {
-				return nil, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop relation with id %d because other objects depend on it", in.rel).
+				return gone, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop relation with id %d because other objects depend on it", in.rel).
 					WithDetail("view %q depends on it", v.spec.Name)
 			}
 		}
 	}
 	r.link()
-	return dropped, nil
+	return gone, nil
 }
 
 // install adds the command's streams and views.
@@ -218,8 +225,13 @@ func (r *Runtime) computeCommand(ep *epochWork, q *request) error {
 }
 
 // commandDone does what must not happen before the command is durable.
-func (r *Runtime) commandDone(q *request, dropped []*view) {
-	for _, v := range dropped {
+func (r *Runtime) commandDone(q *request, gone dropped) {
+	for _, s := range gone.streams {
+		if s.reader != nil {
+			s.reader.stop()
+		}
+	}
+	for _, v := range gone.views {
 		for _, in := range v.inputs {
 			in.drop()
 		}
@@ -248,7 +260,7 @@ func (r *Runtime) abandon(former topology) {
 			s.positions = nil
 		}
 	}
-	r.viewsChanged, r.dirty = true, true
+	r.stateChanged()
 	r.mu.Lock()
 	r.next = nil
 	r.mu.Unlock()
@@ -279,7 +291,7 @@ func (r *Runtime) askTarget(in *input) {
 		if err == nil {
 			q := &request{done: make(chan struct{}), inspect: func() error {
 				in.target, in.asked = append(connector.Positions{}, ends...), true
-				r.viewsChanged, r.dirty = true, true
+				r.stateChanged()
 				return nil
 			}}
 			select {
@@ -311,9 +323,12 @@ func (r *Runtime) restore(q *request) error {
 		r.link()
 		return err
 	}
-	r.restored, r.viewsChanged = true, true
+	r.restored = true
 	r.purge = r.saved.purge
-	r.commandDone(q, nil)
+	dirty := r.dirty
+	r.stateChanged()
+	r.dirty = dirty // nothing is written for what the store already says
+	r.commandDone(q, dropped{})
 	return nil
 }
 

@@ -16,7 +16,8 @@ type epochWork struct {
 	commit  storage.Epoch
 	errors  errorChanges
 	tables  []TableDelta
-	piece   int // rows of each backfill's piece
+	touched []*view // had input
+	piece   int     // rows of each backfill's piece
 	rows    int64
 	started time.Time
 	cut     time.Duration
@@ -26,7 +27,7 @@ type epochWork struct {
 // begin starts the next epoch.
 func (r *Runtime) begin() *epochWork {
 	now := r.opts.Now()
-	r.epoch = epochWork{started: now}
+	r.epoch = epochWork{started: now, touched: r.epoch.touched}
 	ep := &r.epoch
 	ep.commit.Number = r.store.Epoch() + 1
 	ep.commit.Clock = max(r.store.Clock(), now.UnixMicro())
@@ -108,9 +109,10 @@ func share(bound, mine, all int) int {
 // cutBackfills takes a piece for every input that has not caught up: small ones
 // while there is live input, for others do not wait (I5).
 func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
+	r.list()
 	n := 0
-	for _, v := range r.order {
-		if v.live() && !v.attached() {
+	for _, v := range r.busy {
+		if !v.attached() {
 			n++
 		}
 	}
@@ -122,10 +124,7 @@ func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
 		ep.piece = r.opts.PieceRows / n
 	}
 	ep.piece = max(1, ep.piece)
-	for _, v := range r.order {
-		if !v.live() || v.attached() {
-			continue
-		}
+	for _, v := range r.busy {
 		for _, in := range v.inputs {
 			switch in.phase {
 			case phaseAttached:
@@ -159,7 +158,11 @@ func (r *Runtime) compute(ep *epochWork) error {
 		ep.errors.add(errs)
 	}
 	for _, v := range r.order {
-		if !v.marked || !v.live() {
+		if !v.marked {
+			continue
+		}
+		ep.touched = append(ep.touched, v)
+		if !v.live() {
 			continue
 		}
 		if err := r.computeView(ep, v); err != nil {
@@ -270,7 +273,7 @@ func (r *Runtime) retire(v *view, reason string, epoch uint64) {
 	}
 	v.out, v.changes, v.ran = nil, nil, false
 	v.endSubscriptions(sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is quarantined", v.spec.Name).WithDetail("%s", reason))
-	r.viewsChanged, r.dirty = true, true
+	r.stateChanged()
 	r.mu.Lock()
 	r.stats.Quarantines++
 	r.mu.Unlock()
@@ -340,7 +343,7 @@ func (r *Runtime) commitFailed(err error) {
 // finish publishes the epoch, hands subscribers their deltas and lets go of
 // everything that belonged to it.
 func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
-	for _, v := range r.order {
+	for _, v := range ep.touched {
 		if v.ran && v.subs != nil {
 			v.feedSubscriptions(ep.commit.Number)
 		}
@@ -360,15 +363,15 @@ func (r *Runtime) releaseEpoch() {
 	for _, s := range r.streamOrder {
 		s.taken, s.delta, s.before = nil, nil, nil
 	}
-	for _, v := range r.order {
-		if v.marked || v.fresh || v.ran {
-			v.release()
-		}
-		if !v.ready || !v.attached() {
-			v.clearInputs()
-		}
+	for _, v := range r.epoch.touched {
+		v.release()
 	}
-	r.epoch = epochWork{}
+	for _, v := range r.busy {
+		v.clearInputs()
+	}
+	touched := r.epoch.touched
+	clear(touched)
+	r.epoch = epochWork{touched: touched[:0]}
 }
 
 func (v *view) clearInputs() {

@@ -36,7 +36,7 @@ type Node struct {
 type RelationInput struct {
 	Relation RelationID   `json:"relation"`
 	Types    []types.Type `json:"types"`
-	Need     []int        `json:"need,omitempty"`
+	Need     []int        `json:"need,omitzero"`
 }
 
 // ValuesInput is a leaf with constant rows (row bytes of zset.AppendRow),

@@ -68,17 +68,10 @@ func (r *Runtime) encodePositions() []byte {
 		b = appendPositions(b, s.positions)
 		b = appendPositions(b, s.recorded)
 	}
-	n := uint64(0)
-	for _, v := range r.order {
-		if v.notable() {
-			n++
-		}
-	}
-	b = binary.AppendUvarint(b, n)
-	for _, v := range r.order {
-		if v.notable() {
-			b = v.appendState(b)
-		}
+	r.list()
+	b = binary.AppendUvarint(b, uint64(len(r.notables)))
+	for _, v := range r.notables {
+		b = v.appendState(b)
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.purge)))
 	for _, id := range r.purge {

@@ -78,11 +78,12 @@ type topology struct {
 	streams     map[RelationID]*stream
 	streamOrder []*stream // in order of creation: the order of an epoch's input
 	views       map[RelationID]*view
-	order       []*view // topological
+	order       []*view      // topological
+	purge       []RelationID // dropped, and their error rows are yet to go
 }
 
 func (t *topology) clone() topology {
-	return topology{maps.Clone(t.streams), slices.Clone(t.streamOrder), maps.Clone(t.views), slices.Clone(t.order)}
+	return topology{maps.Clone(t.streams), slices.Clone(t.streamOrder), maps.Clone(t.views), slices.Clone(t.order), slices.Clone(t.purge)}
 }
 
 // link derives who reads what.
@@ -123,7 +124,9 @@ type Runtime struct {
 	dirty        bool            // the positions blob is to be written
 	viewsChanged bool
 	viewTable    *viewTable
-	purge        []RelationID // dropped relations whose error rows are to go
+	listed       bool    // busy and notables are up to date
+	busy         []*view // live, but not yet ready or attached
+	notables     []*view // busy or quarantined: those that the positions blob names
 	epoch        epochWork
 
 	mu     sync.Mutex
@@ -244,10 +247,8 @@ func (r *Runtime) work() bool {
 			}
 		}
 	}
-	for _, v := range r.order {
-		if v.ready && v.attached() || !v.live() {
-			continue
-		}
+	r.list()
+	for _, v := range r.busy {
 		for _, in := range v.inputs {
 			if in.work() {
 				return true
@@ -277,6 +278,28 @@ func (r *Runtime) serve(ctx context.Context, q *request) (err error) {
 		return r.commandEpoch(ctx, q)
 	}
 	return nil
+}
+
+// stateChanged notes that views have other states: they are to be published and
+// committed, and the lists of views that need attention are made again.
+func (r *Runtime) stateChanged() { r.viewsChanged, r.dirty, r.listed = true, true, false }
+
+// list makes the lists of views that need attention, so that an epoch does not
+// visit those that are ready and idle.
+func (r *Runtime) list() {
+	if r.listed {
+		return
+	}
+	r.busy, r.notables = nil, nil
+	for _, v := range r.order {
+		if v.notable() {
+			r.notables = append(r.notables, v)
+			if v.live() {
+				r.busy = append(r.busy, v)
+			}
+		}
+	}
+	r.listed = true
 }
 
 // publishSettled shows what changed between two epochs: states and readers.

@@ -526,6 +526,54 @@ func TestLastViewStopsReader(t *testing.T) {
 	})
 }
 
+// TestDropTogether drops a stream with all that read it: its reader ends.
+func TestDropTogether(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run()
+	topic := newFakeTopic(1, 1, 3)
+	topic.produce(0, record{k: 1}, record{bad: true})
+	w.stream(1, topic)
+	w.mustView(groupView(2, 1, 0, 20))
+	w.mustView(groupView(3, 2, 1, 21))
+	w.caughtUp()
+	if _, err := w.rt.Do(context.Background(), Command{Drop: []RelationID{3, 1}}); sqlerr.Code(err) != sqlerr.DependentObjectsStillExist {
+		t.Errorf("drop of a stream that is read: %v", err)
+	}
+	w.check(nil)
+	if _, err := w.rt.Do(context.Background(), Command{Drop: []RelationID{3, 2, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		topic.mu.Lock()
+		defer topic.mu.Unlock()
+		return topic.running == 0 && w.errorCount(1) == 0
+	})
+	if len(w.rt.Views())+len(w.rt.Sources()) != 0 {
+		t.Errorf("%v %v", w.rt.Views(), w.rt.Sources())
+	}
+}
+
+// TestFailedSource: a reader that gives up is visible, and who waits is told.
+func TestFailedSource(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run()
+	topic := newFakeTopic(1, 1, 3)
+	topic.produce(0, record{k: 1})
+	w.stream(1, topic)
+	topic.broken = errors.New("the topic is gone")
+	w.mustView(groupView(2, 1, 0, 20))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, err := range []error{w.rt.WaitReady(ctx, 2, nil), w.rt.WaitPositions(ctx, 1, connector.Positions{1})} {
+		if sqlerr.Code(err) != sqlerr.ObjectNotInPrerequisiteState {
+			t.Errorf("waiting for a failed source: %v", err)
+		}
+	}
+	if st := w.rt.Sources()[0]; st.State != StateFailed || st.Reason != "the topic is gone" {
+		t.Errorf("source: %+v", st)
+	}
+}
+
 func waitFor(t *testing.T, met func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)

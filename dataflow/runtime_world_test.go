@@ -259,16 +259,64 @@ func groupView(id, from RelationID, key int, arr storage.Arrangement) ViewSpec {
 	}}, Result: ResultSpec{Arr: arr, Grouped: true, Types: spec.Output(), Key: []types.Type{types.Int8}}}
 }
 
+// unionView is all rows of several relations: a view with several inputs. Its
+// operator is the test's (buildUnion).
+func unionView(id RelationID, arr storage.Arrangement, from ...RelationID) ViewSpec {
+	v := passView(id, 0, arr)
+	v.Name = fmt.Sprintf("union%d", id)
+	v.Graph.Nodes = nil
+	var ins []int
+	for i, rel := range from {
+		ins = append(ins, i)
+		v.Graph.Nodes = append(v.Graph.Nodes, Node{Relation: &RelationInput{Relation: rel, Types: topicTypes()}})
+	}
+	n := len(from)
+	v.Graph.Nodes = append(v.Graph.Nodes,
+		Node{Inputs: ins, Map: &operator.MapSpec{Input: topicTypes()}},
+		Node{Inputs: []int{n}, Materialize: &operator.MaterializeSpec{Input: topicTypes(), Arr: arr}})
+	return v
+}
+
+// union passes on what any input brings.
+type union struct{}
+
+func (union) Apply(in []operator.Delta, _ operator.State, _ uint64, out *operator.Output) error {
+	for _, d := range in {
+		out.Rows = append(out.Rows, d...)
+	}
+	return nil
+}
+
+func buildUnion(n *Node) (operator.Operator, error) {
+	if n.Map != nil {
+		return union{}, nil
+	}
+	return BuildOperator(n)
+}
+
+// reads returns the relations that a view reads.
+func (v *ViewSpec) reads() (out []RelationID) {
+	for i := range v.Graph.Nodes {
+		if rel := v.Graph.Nodes[i].Relation; rel != nil {
+			out = append(out, rel.Relation)
+		}
+	}
+	return out
+}
+
 // expected computes a view of the model from the prefix of its topic.
 func (w *world) expected(v ViewSpec, positions map[RelationID]connector.Positions, models map[RelationID]map[string]int64) map[string]int64 {
-	from := v.Graph.Nodes[0].Relation.Relation
-	var in map[string]int64
-	if f := w.topics[from]; f != nil {
-		in = f.prefix(positions[from])
-	} else {
-		in = models[from]
+	in := map[string]int64{}
+	for _, from := range v.reads() {
+		rows := models[from]
+		if f := w.topics[from]; f != nil {
+			rows = f.prefix(positions[from])
+		}
+		for row, n := range rows {
+			in[row] += n
+		}
 	}
-	agg := v.Graph.Nodes[1].Aggregate
+	agg := v.Graph.Nodes[len(v.Graph.Nodes)-1].Aggregate
 	if agg == nil {
 		return in
 	}
@@ -317,8 +365,8 @@ func (w *world) check(models map[RelationID]map[string]int64) (compared int) {
 		if !ok || st.State != StateRunning {
 			continue
 		}
-		from := v.Graph.Nodes[0].Relation.Relation
-		if w.topics[from] == nil && known[from] == nil {
+		from := v.reads()[0]
+		if slices.ContainsFunc(v.reads(), func(id RelationID) bool { return w.topics[id] == nil && known[id] == nil }) {
 			continue
 		}
 		got := rows(w.t, s, v.Result)

@@ -27,8 +27,9 @@ type fakeTopic struct {
 	starts  connector.Positions
 	changed chan struct{}
 	rng     *rand.Rand
-	down    bool // Ends fails
-	readers int  // NewReader calls
+	down    bool  // Ends fails
+	broken  error // readers end with it
+	readers int   // NewReader calls
 	running int
 	needs   [][]bool
 }
@@ -108,6 +109,9 @@ func (r *fakeReader) Run(ctx context.Context, from, until connector.Positions, p
 		f.running--
 		f.mu.Unlock()
 	}()
+	if f.broken != nil {
+		return f.broken
+	}
 	at := from.Clone()
 	for i := range f.parts {
 		if at.At(int32(i)) < 0 {

@@ -13,6 +13,7 @@ import (
 type stream struct {
 	spec   StreamSpec
 	fault  string   // why it is not read, "" if nothing is wrong
+	failed bool     // the reader's error was published
 	inputs []*input // of all views that read it, in order of creation
 	need   []bool   // what the reader decodes; nil: all
 	reader *reader  // nil: no view has caught up
@@ -80,6 +81,11 @@ func (r *Runtime) settleStream(s *stream) {
 		s.positions = nil
 		return
 	}
+	if s.reader != nil && !s.failed {
+		if _, err := s.reader.ended(); err != nil {
+			s.failed, r.viewsChanged = true, true
+		}
+	}
 	need := s.union()
 	if s.fault != "" || s.reader != nil && slices.Equal(need, s.need) && (need == nil) == (s.need == nil) {
 		return
@@ -90,7 +96,7 @@ func (r *Runtime) settleStream(s *stream) {
 	}
 	s.need = need
 	s.reader = r.startReader(s.spec.Source, need, s.positions, nil, s.former)
-	s.former = nil
+	s.former, s.failed = nil, false
 	r.viewsChanged = true
 }
 

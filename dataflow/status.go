@@ -304,10 +304,19 @@ func (r *Runtime) WaitPositions(ctx context.Context, id RelationID, to connector
 		if s == nil {
 			return false, sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", id)
 		}
-		if s.reader == nil {
+		if s.reader == nil && s.fault == "" || reached(s.positions, to, s.stream.spec.Starts) {
 			return true, nil
 		}
-		return reached(s.positions, to, s.stream.spec.Starts), nil
+		reason := s.fault
+		if s.reader != nil {
+			if _, err := s.reader.ended(); err != nil {
+				reason = err.Error()
+			}
+		}
+		if reason != "" {
+			return false, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "stream %q has failed", s.stream.spec.Name).WithDetail("%s", reason)
+		}
+		return false, nil
 	})
 }
 
