@@ -1,7 +1,6 @@
 package expr
 
 func (t *tables) addToChar()    {}
-func (t *tables) addPattern()   {}
 func (t *tables) addJSON()      {}
 func (t *tables) addArray()     {}
 func (t *tables) addMisc()      {}

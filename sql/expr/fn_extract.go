@@ -97,6 +97,15 @@ func errFieldUnsupported(name []byte, t types.Type) error {
 	return sqlerr.New(sqlerr.FeatureNotSupported, "unit \"%s\" not supported for type %s", bytes.ToLower(name), t)
 }
 
+// truncateError is the error of a field to which nothing can be truncated.
+func truncateError(name []byte, t types.Type) error {
+	switch parseField(name) {
+	case fieldZone, fieldZoneHour, fieldZoneMinute:
+		return errFieldUnsupported(name, t)
+	}
+	return errFieldUnknown(name, t)
+}
+
 // fieldError is the error of a field that a type does not have.
 func fieldError(name []byte, t types.Type) error {
 	if parseField(name) == fieldNone {
@@ -109,7 +118,8 @@ func fieldError(name []byte, t types.Type) error {
 type part struct {
 	value    int64
 	scale    int32
-	infinite int // sign
+	infinite int      // sign
+	exact    *decimal // instead of value, where that is too narrow
 	ok       bool
 }
 
@@ -121,12 +131,18 @@ func (p part) numeric() decimal {
 	if p.infinite != 0 {
 		return types.DecimalInf(p.infinite)
 	}
+	if p.exact != nil {
+		return *p.exact
+	}
 	return types.NewDecimal(p.value>>63, uint64(p.value), p.scale)
 }
 
 func (p part) float() float64 {
 	if p.infinite != 0 {
 		return math.Inf(p.infinite)
+	}
+	if p.exact != nil {
+		return p.exact.Float64()
 	}
 	return float64(p.value) / math.Pow10(int(p.scale))
 }
@@ -327,13 +343,7 @@ func julianPart(days, clock int64) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	scale := min(sum.Scale(), 11) // what fits 64 bits beside seven digits
-	v, err := sum.Round(scale).Mul(types.NewDecimal(0, uint64(math.Pow10(int(scale))), 0))
-	if err != nil {
-		return part{}, err
-	}
-	n, _ := v.Int64()
-	return scaled(n, scale), nil
+	return part{exact: &sum, ok: true}, nil
 }
 
 func extractTimestamptz(zone *time.Location) extractor[int64] {

@@ -98,7 +98,7 @@ func (t *tables) addTruncate() {
 		return fn2e(func(name []byte, ts int64) (int64, error) {
 			out, ok, err := truncateInZone(parseField(name), ts, zone)
 			if !ok {
-				err = fieldError(name, types.Timestamptz)
+				err = truncateError(name, types.Timestamptz)
 			}
 			return out, err
 		})
@@ -112,7 +112,7 @@ func (t *tables) addTruncate() {
 			}
 			out, ok, err := truncateInZone(parseField(name), ts, zone)
 			if !ok {
-				err = fieldError(name, types.Timestamptz)
+				err = truncateError(name, types.Timestamptz)
 			}
 			return out, err
 		})(s)
@@ -137,7 +137,7 @@ func truncateClock(s *site) (kernel, error) {
 	return fn2e(func(name []byte, ts int64) (int64, error) {
 		out, ok := truncateTimestamp(parseField(name), ts)
 		if !ok {
-			return 0, fieldError(name, types.Timestamp)
+			return 0, truncateError(name, types.Timestamp)
 		}
 		return out, nil
 	})(s)
@@ -167,7 +167,7 @@ func truncateInterval(name []byte, v interval) (interval, error) {
 	}
 	n := fieldMicros(f)
 	if n == 0 {
-		return v, fieldError(name, types.Interval)
+		return v, truncateError(name, types.Interval)
 	}
 	v.Micros -= v.Micros % n
 	return v, nil
