@@ -13,8 +13,8 @@ import (
 const (
 	// maxSealed is the number of sealed generations at which Commit waits.
 	maxSealed = 3
-	// maxLoose is the number of runs above the base at which the flush waits.
-	maxLoose = 12
+	// maxFresh is the number of unmerged runs at which the flush waits.
+	maxFresh = 12
 	// sealLogUnits is the log size, in flush units, at which a generation is
 	// sealed though its rows take little memory: it bounds the replay.
 	sealLogUnits = 2
@@ -71,8 +71,8 @@ func (s *Store) sleep(d time.Duration) {
 // housekeeping is what the committing goroutine does between epochs: it seals
 // the active generation, takes over flushed ones as clean rows, and evicts.
 func (s *Store) housekeeping() {
-	g := s.mem.active
-	if g.bytes >= s.opts.FlushUnit || g.logBytes >= sealLogUnits*s.opts.FlushUnit {
+	g, unit := s.mem.active, s.unit()
+	if g.bytes >= unit || g.logBytes >= sealLogUnits*unit {
 		s.seal()
 	}
 	s.genMu.Lock()
@@ -89,6 +89,16 @@ func (s *Store) housekeeping() {
 	s.genMu.Unlock()
 	s.mem.tidy()
 	s.mem.shrink(s.isDropped)
+}
+
+// unit is the size at which a generation is sealed: more while memory is free,
+// since large generations coalesce hot rows and give fewer runs to merge.
+func (s *Store) unit() int64 {
+	if !s.opts.growUnit {
+		return s.opts.FlushUnit
+	}
+	free := s.opts.MemoryLimit - s.mem.cleanLive - s.mem.stats.index.Load()
+	return max(s.opts.FlushUnit, min(free/8, maxFlushUnit))
 }
 
 // seal hands the active generation to the flush and opens a new one.
@@ -143,7 +153,7 @@ func (s *Store) nextSealed() *generation {
 	s.genMu.Lock()
 	defer s.genMu.Unlock()
 	for !s.stopping() {
-		if len(s.gens) > 1 && (s.bg.mergeErr != nil || s.looseRuns() < maxLoose) {
+		if len(s.gens) > 1 && (s.bg.mergeErr != nil || s.freshRuns() < maxFresh) {
 			return s.gens[0]
 		}
 		s.bg.cond.Wait()
@@ -151,10 +161,10 @@ func (s *Store) nextSealed() *generation {
 	return nil
 }
 
-func (s *Store) looseRuns() int {
+func (s *Store) freshRuns() int {
 	v := s.tree.acquire()
 	defer s.tree.release(v)
-	return max(v.loose(State), v.loose(Result))
+	return v.fresh()
 }
 
 // retry repeats work until it succeeds or the store is closed. The last error

@@ -30,6 +30,7 @@ type memtable struct {
 	hashes   []uint64
 	heads    []ref
 	prepared []preparedSet
+	touched  byte // keeps touch from being optimised away
 	evict    evictScratch
 
 	stats memCounters
@@ -202,6 +203,7 @@ func (m *memtable) apply(epoch uint64, c int, cs *ChangeSet, pins []uint64) bool
 		sh := &m.shards[s]
 		sh.mu.Lock()
 		ok = sh.reserve(len(rows)) == nil
+		m.touched += m.touch(sh, p.hashes, rows)
 		for k := 0; k < len(rows) && ok; k++ {
 			i := int(rows[k])
 			ok = m.put(sh, set, p.hashes[i], epoch, cs, i, pins)
@@ -230,6 +232,9 @@ func (m *memtable) put(sh *shard, set *refSet, h, epoch uint64, cs *ChangeSet, i
 		case m.overwrite(sh, slot, h, head, epoch, val, dead, pins):
 			return true
 		}
+	}
+	if prev != 0 && (len(pins) == 0 || pins[0] >= m.arena.at(prev).epoch()) {
+		m.cutBehind(prev)
 	}
 	size := entrySize(len(key), len(val))
 	r := m.active.alloc(m, size)
@@ -272,6 +277,38 @@ func (m *memtable) overwrite(sh *shard, slot int, h uint64, head ref, epoch uint
 	m.arena.segs[r/segmentUnits].live += old.size()
 	m.stats.overwritten.Add(1)
 	return true
+}
+
+// cutBehind ends the chain behind r: no reader is older than r's image. What is
+// cut off is marked, so that its eviction need not look for it.
+func (m *memtable) cutBehind(r ref) {
+	e := m.arena.at(r)
+	at := e.prev()
+	if at == 0 {
+		return
+	}
+	e.setPrev(0)
+	for at != 0 {
+		old := m.arena.at(at)
+		old[9] |= flagCut
+		at = old.prev()
+	}
+}
+
+// touch reads a byte of the slot and of the newest entry of each hash. A loop
+// that does nothing else lets the processor overlap the cache misses, which the
+// work that follows would wait for one by one.
+func (m *memtable) touch(sh *shard, hashes []uint64, rows []uint32) (sum byte) {
+	mask := len(sh.slots) - 1
+	for _, i := range rows {
+		sum += byte(sh.slots[int(uint32(hashes[i]))&mask])
+	}
+	for _, i := range rows {
+		if r := ref(sh.slots[int(uint32(hashes[i]))&mask]); r != 0 {
+			sum += m.arena.data[int64(r)*refUnit+12]
+		}
+	}
+	return sum
 }
 
 func putVoid(e entry) {
@@ -355,6 +392,9 @@ func (m *memtable) fetch(arr Arrangement, keys *zset.List, out Values, misses []
 			heads[i] = ref(w)
 		}
 	}
+	for _, r := range heads {
+		m.touched += m.arena.data[int64(r)*refUnit+12]
+	}
 	hits := 0
 	for i, h := range hashes {
 		key := keys.At(i)
@@ -369,7 +409,7 @@ func (m *memtable) fetch(arr Arrangement, keys *zset.List, out Values, misses []
 		}
 		hits++
 		e := m.arena.at(r)
-		e[9] = 1
+		e[9] |= flagHot
 		if !e.tomb() {
 			out[i] = e.val()
 		}

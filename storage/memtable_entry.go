@@ -12,7 +12,7 @@ import (
 //
 //	0  prev   u32  reference of the next older image of the key, 0: none
 //	4  epoch  u40
-//	9  hot    u8   read since it was written; only for the committing goroutine
+//	9  flags  u8   flagHot, flagCut; only for the committing goroutine
 //	10 klen   u16  0xffff: the length is in the first four bytes after the header
 //	12 arr    u32
 //	16 vlen   u32  with tombBit and voidBit
@@ -21,13 +21,15 @@ import (
 // Bytes 10 to 16 and the key never change while the entry's segment is in use,
 // so that they may be read without a latch. The rest is read and written under
 // the latch of the key's shard, or is in a sealed generation, where only prev
-// and hot still change.
+// and flags still change.
 const (
 	entryHeader = 20
 	longKey     = 0xffff
 	tombBit     = 1 << 31 // the key is deleted
 	voidBit     = 1 << 30 // replaced within its epoch: as if not there
 	lenMask     = voidBit - 1
+	flagHot     = 1 // read since it was written
+	flagCut     = 2 // in no chain any more
 	// maxEpoch is the largest epoch number: 34 years at 1000 a second.
 	maxEpoch = 1<<40 - 1
 	// maxRowBytes bounds a key or a value.

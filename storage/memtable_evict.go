@@ -142,8 +142,10 @@ func (m *memtable) evictSegment(i int, keepAll bool, dead func(Arrangement) bool
 	for at := int64(0); at < seg.used; {
 		r := ref(i*segmentUnits) + ref(at/refUnit)
 		e := m.arena.at(r)
-		sc.refs = append(sc.refs, r)
-		sc.hashes = append(sc.hashes, hashKey(e.arr(), e.key()))
+		if e[9]&flagCut == 0 && e.vword()&voidBit == 0 {
+			sc.refs = append(sc.refs, r)
+			sc.hashes = append(sc.hashes, hashKey(e.arr(), e.key()))
+		}
 		at += e.size()
 	}
 	m.cleanUsed -= seg.used
@@ -157,6 +159,7 @@ func (m *memtable) evictSegment(i int, keepAll bool, dead func(Arrangement) bool
 		}
 		sh := &m.shards[s]
 		sh.mu.Lock()
+		m.touched += m.touch(sh, sc.hashes, rows)
 		for _, k := range rows {
 			if m.evictEntry(sh, sc.hashes[k], sc.refs[k], keepAll, dead) {
 				moved++
@@ -184,7 +187,7 @@ func (m *memtable) evictEntry(sh *shard, h uint64, r ref, keepAll bool, dead fun
 		m.cutChain(sh, h, r, e)
 		return false
 	}
-	if (keepAll || e[9] != 0) && !e.tomb() && !dead(e.arr()) {
+	if (keepAll || e[9]&flagHot != 0) && !e.tomb() && !dead(e.arr()) {
 		size := e.size()
 		if n := m.cacheAlloc(size); n != 0 {
 			copy(m.arena.at(n)[:size], e[:size])
@@ -205,11 +208,11 @@ func (m *memtable) evictEntry(sh *shard, h uint64, r ref, keepAll bool, dead fun
 func (m *memtable) cutChain(sh *shard, h uint64, r ref, e entry) {
 	_, at := sh.find(m.arena, h, e.arr(), e.key())
 	for at != 0 {
-		newer := m.arena.at(at)
-		at = newer.prev()
-		if at == r {
-			newer.setPrev(0)
+		next := m.arena.at(at).prev()
+		if next == r {
+			m.cutBehind(at)
 			return
 		}
+		at = next
 	}
 }

@@ -260,10 +260,10 @@ func (t *throttle) setRate(bytesPerSecond int64) { t.rate.Store(bytesPerSecond) 
 func (s *Store) SetMergeRate(bytesPerSecond int64) { s.bg.throttle.setRate(bytesPerSecond) }
 
 const (
-	// relaxedLoose runs may wait to be merged at the throttle's rate; with each
-	// one more the rate doubles, and with urgentLoose it has no bound.
-	relaxedLoose = 4
-	urgentLoose  = 9
+	// relaxedFresh runs may wait to be merged at the throttle's rate; with each
+	// one more the rate doubles, and with urgentFresh it has no bound.
+	relaxedFresh = 4
+	urgentFresh  = 9
 	// maxDebt is the longest wait that merges save up while they need not wait.
 	maxDebt = 20 * time.Millisecond
 )
@@ -272,11 +272,11 @@ const (
 func (s *Store) payFuel(n int64) {
 	t := &s.bg.throttle
 	rate := t.rate.Load()
-	loose := s.looseRuns()
-	if rate <= 0 || loose >= urgentLoose {
+	fresh := s.freshRuns()
+	if rate <= 0 || fresh >= urgentFresh {
 		return
 	}
-	rate <<= max(0, loose-relaxedLoose)
+	rate <<= max(0, fresh-relaxedFresh)
 	now := time.Now()
 	if floor := now.Add(-maxDebt); t.next.Before(floor) {
 		t.next = floor

@@ -26,7 +26,7 @@ type Options struct {
 	// Log gets life cycle and trouble; nil discards it.
 	Log *slog.Logger
 	// FlushUnit is the memory in bytes of a generation; 0 derives it from
-	// MemoryLimit.
+	// MemoryLimit and what is free of it.
 	FlushUnit int64
 	// BlockSize is the size in bytes that a run's block is closed at, 16 KiB if 0.
 	BlockSize int
@@ -38,6 +38,8 @@ type Options struct {
 	// MinFree is the free disk space in bytes below which commits are refused
 	// with SQLSTATE 53100, DefaultWatermark if 0; negative: no check.
 	MinFree int64
+
+	growUnit bool // FlushUnit was not given
 }
 
 // SyncMode says what Commit waits for.
@@ -79,6 +81,7 @@ func (o Options) withDefaults() (Options, error) {
 		bad("block size %d exceeds %d", o.BlockSize, maxBlockSize)
 	}
 	setDefault(&o.MemoryLimit, 256<<20)
+	o.growUnit = o.FlushUnit == 0 || o.growUnit
 	setDefault(&o.FlushUnit, flushUnit(o.MemoryLimit))
 	setDefault(&o.BlockSize, 16<<10)
 	setDefault(&o.PieceSize, 64<<20)
@@ -97,10 +100,13 @@ func setDefault[T int | int64](v *T, def T) {
 	}
 }
 
-// flushUnit is 8 MiB at a limit of 256 MiB, 64 MiB from 2 GiB on, so that hot
-// rows coalesce, and proportional to the limit below and between.
+const maxFlushUnit = 64 << 20
+
+// flushUnit is 8 MiB at a limit of 256 MiB and less down to 128 MiB, 64 MiB from
+// 2 GiB on, so that hot rows coalesce, and in proportion elsewhere.
 func flushUnit(limit int64) int64 {
-	return min(max(limit/32, segmentBytes), 64<<20)
+	small := min(8<<20, limit/16)
+	return min(max(limit/32, small, segmentBytes), maxFlushUnit)
 }
 
 // Seams are a store's ways to the disk. OpenWith takes them from outside, for

@@ -205,6 +205,22 @@ func (v *version) loose(p Placement) int {
 	return n
 }
 
+// fresh returns the number of runs that came from a flush and were not merged
+// yet. Merging them is always possible, so that waiting for it ends; runs of
+// other tiers may well wait for more of their kind.
+func (v *version) fresh() (most int) {
+	for _, sorted := range v.trees {
+		n := 0
+		for _, sr := range sorted {
+			if sr.tier == 0 {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
 // get appends the newest value with at most epoch to buf. mem is memory for
 // blocks.
 func (v *version) get(p Placement, arr Arrangement, key []byte, h, epoch uint64, buf, mem []byte) ([]byte, bool, error) {
