@@ -201,8 +201,11 @@ func (b *Badger) Size() int64 {
 		return 0
 	}
 	defer b.leave(ts)
-	lsm, _ := b.db.Size()
-	return lsm
+	bytes := int64(0)
+	for _, table := range b.db.Tables() {
+		bytes += int64(table.OnDiskSize)
+	}
+	return bytes
 }
 
 // Verify reads every table and verifies its checksums. To be called in the
