@@ -153,6 +153,9 @@ func (p *parser) alterSeek(pos ast.Pos) ast.AlterAction {
 
 func (p *parser) alterRename() ast.AlterAction {
 	pos := p.pos()
+	if p.peekKw(1, kwAttribute) && !p.peekKw(2, kwTo) || p.peekKw(1, kwValue) && p.peek(2).isString() {
+		return nil
+	}
 	p.next()
 	switch {
 	case p.acceptKw(kwTo):
@@ -224,6 +227,9 @@ func (p *parser) alterAdd() ast.AlterAction {
 		return nil
 	}
 	p.next()
+	if p.atExclude() {
+		return nil
+	}
 	if p.atTableConstraint() {
 		if p.usingIndexFollows() {
 			return nil

@@ -274,7 +274,7 @@ func (p *parser) createSecret(c created) ast.Stmt {
 	return s
 }
 
-// createSchema parses CREATE SCHEMA. Elements inside are not supported.
+// createSchema parses CREATE SCHEMA. With elements inside it is a Utility.
 func (p *parser) createSchema(c created) ast.Stmt {
 	s := &ast.CreateSchema{Pos: c.pos}
 	p.next()
@@ -285,6 +285,9 @@ func (p *parser) createSchema(c created) ast.Stmt {
 	if s.Name == "" || p.isKw(kwAuthorization) {
 		p.expectKw(kwAuthorization)
 		s.Authorization = p.roleName()
+	}
+	if p.isKw(kwCreate) || p.isKw(kwGrant) {
+		return p.utilityFrom(c.start) // with elements inside
 	}
 	return s
 }

@@ -13,6 +13,8 @@ type elements struct {
 	constraints []*ast.Constraint
 	watermarks  []*ast.Watermark
 	likes       []*ast.TableLike
+	// exclude says that there was an EXCLUDE constraint, which nothing reads.
+	exclude bool
 }
 
 // createTable parses CREATE TABLE and CREATE TABLE AS. What PostgreSQL alone
@@ -27,6 +29,9 @@ func (p *parser) createTable(c created) ast.Stmt {
 	}
 	if p.is('(') {
 		e := p.elements()
+		if e.exclude {
+			return p.utilityFrom(c.start)
+		}
 		s.Columns, s.Constraints, s.Watermarks, s.Likes = e.columns, e.constraints, e.watermarks, e.likes
 	} else if !p.tableClauseFollows() {
 		p.fail()
@@ -120,6 +125,9 @@ func (p *parser) elements() elements {
 			e.watermarks = append(e.watermarks, p.watermark())
 		case p.isKw(kwLike):
 			e.likes = append(e.likes, p.tableLike())
+		case p.atExclude():
+			e.exclude = true
+			return e
 		case p.atTableConstraint():
 			e.constraints = append(e.constraints, p.tableConstraint())
 		default:
@@ -344,13 +352,20 @@ func (p *parser) constraintAttributes(c *ast.Constraint) {
 	}
 }
 
+// atExclude reports whether an EXCLUDE constraint follows.
+func (p *parser) atExclude() bool {
+	i := 0
+	if p.isKw(kwConstraint) {
+		i = 2
+	}
+	return p.peekKw(i, kwExclude) && (p.peekKw(i+1, kwUsing) || p.peek(i+1).kind == '(')
+}
+
 // atTableConstraint reports whether a constraint of the table follows.
 func (p *parser) atTableConstraint() bool {
 	switch p.cur().kw {
 	case kwConstraint, kwPrimary, kwUnique, kwCheck, kwForeign:
 		return true
-	case kwExclude:
-		return p.peekKw(1, kwUsing) || p.peek(1).kind == '('
 	}
 	return false
 }

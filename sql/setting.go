@@ -15,6 +15,8 @@ func (p *parser) set() ast.Stmt {
 	switch {
 	case p.isKw(kwConstraints):
 		return p.utilitySet(start, "SET CONSTRAINTS")
+	case p.isKw(kwXml) && p.peekKw(1, kwOption):
+		return p.utilitySet(start, "SET XML OPTION")
 	case p.acceptKws(kwSession, kwCharacteristics):
 		p.expectKw(kwAs)
 		p.expectKw(kwTransaction)

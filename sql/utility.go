@@ -58,6 +58,16 @@ func (p *parser) utilityFrom(start int) ast.Stmt {
 	return u
 }
 
+// widen makes a Utility that began in the middle begin at pos.
+func (p *parser) widen(s ast.Stmt, pos ast.Pos) ast.Stmt {
+	u, ok := s.(*ast.Utility)
+	if ok && p.err == nil {
+		u.Pos = pos
+		u.Text = p.text[pos:p.toks[p.i-1].end]
+	}
+	return s
+}
+
 // minTokens is the least length of a statement, so that a bare verb is a
 // syntax error.
 func minTokens(tag string) int {

@@ -122,6 +122,10 @@ func (p *parser) withStatement() ast.Stmt {
 	if s := p.dml(w); s != nil {
 		return s
 	}
+	if p.isKw(kwMerge) {
+		u := p.utilityFrom(p.i)
+		return p.widen(u, pos)
+	}
 	s := &ast.SelectStmt{Pos: pos, With: w}
 	return p.selectRest(s, p.setOps(p.selectOperand(), 1))
 }

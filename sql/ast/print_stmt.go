@@ -256,8 +256,9 @@ func (p *printer) showObjects(s *ShowObjects) {
 func (p *printer) explain(e *Explain) {
 	p.s("EXPLAIN ")
 	if e.Options != nil {
-		p.options("", e.Options)
-		p.s(" ")
+		p.s("(")
+		list(p, e.Options, p.wordOption)
+		p.s(") ")
 	}
 	if e.Stage != ExplainDefault {
 		p.s(string(e.Stage) + " ")
@@ -354,15 +355,20 @@ func (p *printer) copy(c *Copy) {
 	}
 	if c.Options != nil {
 		p.s(" WITH (")
-		list(p, c.Options, p.copyOption)
+		list(p, c.Options, p.wordOption)
 		p.s(")")
 	}
 	p.clause(" WHERE ", c.Where)
 }
 
-// copyOption prints an option without equals sign; lists are of names.
-func (p *printer) copyOption(o *Option) {
-	p.s(o.Name)
+// wordOption prints an option of PostgreSQL's own statements, without equals
+// sign; lists are of names.
+func (p *printer) wordOption(o *Option) {
+	if bareIdent(o.Name) {
+		p.s(o.Name)
+	} else {
+		p.ident(o.Name)
+	}
 	switch v := o.Value.(type) {
 	case nil:
 	case *RowExpr:
