@@ -219,11 +219,28 @@ func (r *record) next(h *header, b []byte) (rest []byte, ok bool) {
 		return nil, false
 	}
 	r.nhead, r.headers = int(count), in[n:]
+	if !validHeaders(r.headers, r.nhead) {
+		return nil, false
+	}
 	r.offset = h.base + do
 	if r.time = h.firstTime + dt; h.attrs&attrAppendTime != 0 {
 		r.time = h.maxTime
 	}
 	return rest, r.offset >= h.base && r.offset <= h.last
+}
+
+// validHeaders walks over n headers: a key that is not null and a value each.
+func validHeaders(b []byte, n int) bool {
+	for range n {
+		key, rest, ok := varbytes(b)
+		if !ok || key == nil {
+			return false
+		}
+		if _, b, ok = varbytes(rest); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // inflater decompresses batches into one buffer that it uses again and again.

@@ -109,10 +109,15 @@ func (p *partition) batches(ctx context.Context, pc *piece, pos int64) (int64, e
 		skip := committed && ab.skips(&h)
 		switch {
 		case h.attrs&attrControl != 0:
-			p.control(&ab, &h, batch[batchHeader:])
+			if err := p.control(&ab, &h, batch[batchHeader:]); err != nil {
+				return pos, fmt.Errorf("at offset %d: %w", h.base, err)
+			}
 		case !skip:
 			if pos, err = p.records(ctx, &h, batch[batchHeader:], pos); err != nil {
 				return pos, err
+			}
+			if h.base == p.bad {
+				p.bad = -1 // what was damaged was read again and is whole
 			}
 		}
 		pos = max(pos, h.last+1)
@@ -123,14 +128,23 @@ func (p *partition) batches(ctx context.Context, pc *piece, pos int64) (int64, e
 	return pos, nil
 }
 
-// control reads a transaction's marker.
-func (p *partition) control(ab *aborted, h *header, b []byte) {
+// control reads a transaction's marker, the first record of a control batch.
+func (p *partition) control(ab *aborted, h *header, b []byte) error {
+	b, err := p.inflater.inflate(b, h.attrs)
+	if err != nil {
+		return err
+	}
 	var rec record
-	if b, err := p.inflater.inflate(b, h.attrs); err == nil {
-		if _, ok := rec.next(h, b); ok {
+	for i := range h.records {
+		var ok bool
+		if b, ok = rec.next(h, b); !ok {
+			return errDamaged
+		}
+		if i == 0 {
 			ab.ended(h.producer, rec.key)
 		}
 	}
+	return nil
 }
 
 // records appends the records of one batch.

@@ -125,7 +125,7 @@ func (r *rows) checkMeta(rec *record) error {
 			s = rec.value
 		case m.from == connector.FromHeaders:
 			if _, ok := r.headers(rec); !ok {
-				return sqlerr.New(sqlerr.DataCorrupted, "column %q: the record's headers are damaged", m.name)
+				return sqlerr.New(sqlerr.CharacterNotInRepertoire, "column %q: a header's key is not text", m.name)
 			}
 			continue
 		}
