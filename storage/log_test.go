@@ -103,7 +103,7 @@ func TestLogTornTail(t *testing.T) {
 	const last = 6
 	offsets := logTestOffsets(1, last)
 	from, end := offsets[last-1], offsets[last]
-	for cut := from; cut < end-logRecordAlign; cut += 1 + (end-from)/37 {
+	for cut := from; cut < end-logRecordAlign; cut += 1 + (end-from)/13 {
 		for _, how := range []string{"truncated", "zeros", "garbage"} {
 			dir := t.TempDir()
 			opts := LogOptions{SegmentSize: 1 << 20}

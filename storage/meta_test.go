@@ -243,7 +243,11 @@ func TestMetaSum(t *testing.T) {
 // the value log.
 func TestBadgerSpace(t *testing.T) {
 	dir := t.TempDir()
-	b := metaTestOpen(t, dir)
+	b, err := OpenBadger(dir, BadgerOptions{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
 	block := make([]byte, 16<<10)
 	for run := uint64(1); run <= 80; run++ {
 		w, err := b.Blocks().Create(run)
