@@ -98,6 +98,9 @@ func (a *Aggregate) newCall(c *AggregateCall) (aggregateCall, error) {
 	if len(c.Args) != len(f.Args) {
 		return call, fmt.Errorf("%s with %d arguments", c.Func, len(c.Args))
 	}
+	if c.Type.Kind() != f.Ret.Kind() {
+		return call, fmt.Errorf("%s returns %v, not %v", c.Func, f.Ret, c.Type)
+	}
 	if n := len(a.spec.Input); c.Filter >= n || c.Filter >= 0 && a.spec.Input[c.Filter].Kind() != types.KindBool {
 		return call, fmt.Errorf("filter column %d", c.Filter)
 	}

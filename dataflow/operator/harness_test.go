@@ -28,8 +28,9 @@ type law struct {
 	inputs [][]types.Type
 	make   func() (Operator, error)
 	naive  func(in []relation) (rows, errs relation)
-	append bool // no retractions
-	rest   int  // keys that remain in the state when all is deleted
+	append bool  // no retractions
+	unique []int // input 0 has one row at most for each value of these columns
+	rest   int   // keys that remain in the state when all is deleted
 	seeds  int
 }
 
@@ -136,11 +137,19 @@ func (l *law) script(r *rand.Rand) [][]event {
 			if r.IntN(8) == 0 {
 				n = 3
 			}
+			if l.unique != nil && in == 0 {
+				n = 1
+				same := func(o held) bool { return o.input == 0 && l.key(o.row) == l.key(h.row) }
+				if i := slices.IndexFunc(there, same); i >= 0 { // an update
+					es = append(es, event{0, there[i].row, -1})
+					there = slices.Delete(there, i, i+1)
+				}
+			}
 			for range n {
 				there = append(there, h)
 			}
 			es = append(es, event{in, h.row, int64(n)})
-			if !l.append && r.IntN(10) == 0 { // comes and goes within the epoch
+			if !l.append && l.unique == nil && r.IntN(10) == 0 { // comes and goes within the epoch
 				row := randomRow(r, l.inputs[in])
 				es = append(es, event{in, row, -1}, event{in, row, 1})
 			}
@@ -155,6 +164,14 @@ func (l *law) script(r *rand.Rand) [][]event {
 		last = append(last, event{h.input, h.row, -1})
 	}
 	return append(epochs, last)
+}
+
+func (l *law) key(row []types.Datum) string {
+	var key []byte
+	for _, c := range l.unique {
+		key = zset.AppendKeyDatum(key, l.inputs[0][c], row[c])
+	}
+	return string(key)
 }
 
 // cut makes a delta of each input: batches of random size, with rows that are

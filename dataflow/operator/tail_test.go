@@ -132,16 +132,3 @@ func naiveTail(spec *AggregateSpec, in relation) (rows, errs relation) {
 	}
 	return rows, errs
 }
-
-// keyed is an input whose rows are unique by their first column: the naive query
-// of Materialize is the identity.
-func TestMaterializeLaw(t *testing.T) {
-	ts := []types.Type{types.Int8, types.Text, types.Numeric}
-	spec := &MaterializeSpec{Input: ts, Arr: 1}
-	l := &law{
-		name: "keyless", inputs: [][]types.Type{ts}, seeds: 50,
-		make:  func() (Operator, error) { return NewMaterialize(spec) },
-		naive: func(in []relation) (relation, relation) { return in[0], relation{} },
-	}
-	l.run(t, ts)
-}
