@@ -38,6 +38,10 @@ type Engine struct {
 	catalog atomic.Pointer[catalog.Catalog]
 	sources *sources
 
+	// written holds the epoch of each table's last change since the start; only
+	// the epoch loop's goroutine uses it (Command.Prepare).
+	written map[catalog.ID]uint64
+
 	ddl  sync.Mutex // one DDL statement at a time
 	stop context.CancelFunc
 	done chan struct{} // closed when the loop has ended
@@ -70,7 +74,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, err)
 	}
-	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources()}
+	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), written: map[catalog.ID]uint64{}}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.abandon())
 	}

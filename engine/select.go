@@ -57,6 +57,10 @@ func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Dat
 	snapshot, release := s.snapshot()
 	defer release()
 	read.snapshot = snapshot
+	if s.tx.open {
+		read.writes = s.tx.writes
+		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
+	}
 	if err := read.warnErrors(ctx); err != nil {
 		return 0, err
 	}
@@ -68,6 +72,7 @@ type reading struct {
 	session  *Session
 	plan     *planner.QueryPlan
 	snapshot *dataflow.Snapshot
+	writes   writes // of the open transaction, laid over the snapshot
 }
 
 // await waits until every view that is read has processed what its inputs held
@@ -291,13 +296,17 @@ func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func
 		return sqlerr.New(sqlerr.InternalError, "relation %q has no rows to read", o.Name)
 	}
 	spec := resultSpec(o)
+	var stored dataflow.StoredRows = r.snapshot
+	if w := r.writes[id]; w != nil {
+		stored = overlay{r.snapshot, w}
+	}
 	if l := r.plan.Lookup; l != nil && l.Relation == id {
 		if l.Empty {
 			return nil
 		}
-		return dataflow.LookupResult(r.snapshot, spec, l.Key, emit)
+		return dataflow.LookupResult(stored, spec, l.Key, emit)
 	}
-	return dataflow.ScanResult(r.snapshot, spec, nil, nil, in.Need, func(b *zset.Batch) error {
+	return dataflow.ScanResult(stored, spec, nil, nil, in.Need, func(b *zset.Batch) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -182,6 +182,10 @@ func (s *Session) prepare(p *Prepared) error {
 		return s.prepareSelect(p, st)
 	case *ast.CreateStream:
 		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createStream(ctx, st) })
+	case *ast.Insert, *ast.Update, *ast.Delete:
+		return s.prepareDML(p, st)
+	case *ast.CreateTable:
+		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createTable(ctx, st) })
 	case *ast.CreateMaterializedView:
 		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createMaterializedView(ctx, st) })
 	case *ast.CreateView:
@@ -347,7 +351,7 @@ func (s *Session) exprEnv() *expr.Env {
 func (s *Session) snapshot() (*dataflow.Snapshot, func()) {
 	if s.tx.open {
 		if s.tx.snapshot == nil {
-			s.tx.snapshot = s.engine.runtime.Snapshot()
+			s.tx.pin(s.engine)
 		}
 		return s.tx.snapshot, func() {}
 	}

@@ -2,21 +2,30 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
-// transaction is the state of BEGIN ... COMMIT: its reads are all at the epoch
-// of its first read.
+// transaction is the state of BEGIN ... COMMIT. Its reads are all at the epoch
+// of its first read, with its own writes laid over; COMMIT makes the writes one
+// epoch, if what it read has not changed since.
 type transaction struct {
 	open     bool
+	implicit bool // of a query string with several statements
 	failed   bool
+	readOnly bool
 	started  time.Time
 	snapshot *dataflow.Snapshot // nil until the first read
+	writes   writes
+	reads    map[catalog.ID]bool // tables that were read
 }
 
 func (t *transaction) status() byte {
@@ -58,15 +67,68 @@ func (t *transaction) end() {
 	*t = transaction{}
 }
 
+// pin fixes the epoch that the transaction reads, anew if it has one.
+func (t *transaction) pin(e *Engine) *dataflow.Snapshot {
+	if t.snapshot != nil {
+		t.snapshot.Release()
+	}
+	t.snapshot = e.runtime.Snapshot()
+	return t.snapshot
+}
+
+func (t *transaction) write() writes {
+	if t.writes == nil {
+		t.writes = writes{}
+	}
+	return t.writes
+}
+
+// tables lists the written tables in order.
+func (t *transaction) tables() []catalog.ID {
+	out := make([]catalog.ID, 0, len(t.writes))
+	for id := range t.writes {
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// noteReads remembers the tables below the relations that were read.
+func (t *transaction) noteReads(cat *catalog.Catalog, ids []catalog.ID) {
+	if t.reads == nil {
+		t.reads = map[catalog.ID]bool{}
+	}
+	for _, id := range tablesBelow(cat, ids) {
+		t.reads[id] = true
+	}
+}
+
 // Fail marks the transaction as failed after an error outside of the session,
 // for example a parameter that the protocol could not decode.
 func (s *Session) Fail() { s.tx.fail() }
 
+// BeginImplicit begins the transaction that a query string with several
+// statements is. In an open transaction it does nothing.
+func (s *Session) BeginImplicit() {
+	if !s.tx.open {
+		s.tx = transaction{open: true, implicit: true, started: time.Now()}
+	}
+}
+
+// EndImplicit commits or, after an error, rolls back what BeginImplicit began.
+func (s *Session) EndImplicit(ctx context.Context) error {
+	if !s.tx.implicit {
+		return nil
+	}
+	_, err := s.commitTransaction(ctx)
+	return err
+}
+
 func (s *Session) prepareTransaction(p *Prepared, st ast.Stmt) error {
-	var run func() string
+	var run func(ctx context.Context) (string, error)
 	switch st := st.(type) {
 	case *ast.Begin:
-		run = s.beginTransaction
+		run = func(context.Context) (string, error) { return s.beginTransaction(st.Modes) }
 	case *ast.Commit:
 		if st.Chain {
 			return unsupportedStatement(p.Statement)
@@ -78,37 +140,76 @@ func (s *Session) prepareTransaction(p *Prepared, st ast.Stmt) error {
 		}
 		run = s.rollbackTransaction
 	case *ast.SetTransaction:
-		run = func() string { return "SET" }
+		run = func(context.Context) (string, error) { return "SET", s.setModes(st) }
 	default:
 		return unsupportedStatement(p.Statement)
 	}
-	p.run = func(context.Context, []types.Datum, Rows) (string, error) { return run(), nil }
+	p.run = func(ctx context.Context, _ []types.Datum, _ Rows) (string, error) { return run(ctx) }
 	return nil
 }
 
-func (s *Session) beginTransaction() string {
-	if s.tx.open {
+func (s *Session) beginTransaction(modes []ast.TransactionMode) (string, error) {
+	if s.tx.open && !s.tx.implicit {
 		s.notice(Notice{Severity: "WARNING", Code: sqlerr.ActiveSQLTransaction, Message: "there is already a transaction in progress"})
-		return "BEGIN"
+		return "BEGIN", nil
 	}
-	s.tx = transaction{open: true, started: time.Now()}
-	return "BEGIN"
+	if !s.tx.open {
+		s.tx = transaction{open: true, started: time.Now()}
+	}
+	s.tx.implicit = false
+	s.tx.readOnly = s.settings.isOn("default_transaction_read_only")
+	s.tx.setModes(modes)
+	return "BEGIN", nil
 }
 
-func (s *Session) commitTransaction() string {
-	failed := s.tx.failed
-	s.warnIfIdle()
-	s.tx.end()
-	if failed {
-		return "ROLLBACK"
+func (t *transaction) setModes(modes []ast.TransactionMode) {
+	for _, m := range modes {
+		switch strings.ToUpper(string(m)) {
+		case "READ ONLY":
+			t.readOnly = true
+		case "READ WRITE":
+			t.readOnly = false
+		}
 	}
-	return "COMMIT"
 }
 
-func (s *Session) rollbackTransaction() string {
+func (s *Session) setModes(st *ast.SetTransaction) error {
+	if st.Snapshot != "" {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "SET TRANSACTION SNAPSHOT is not supported").At(st.Position())
+	}
+	if !st.Session {
+		s.tx.setModes(st.Modes)
+		return nil
+	}
+	t := transaction{}
+	t.setModes(st.Modes)
+	value := "off"
+	if t.readOnly {
+		value = "on"
+	}
+	return s.apply("default_transaction_read_only", value)
+}
+
+func (s *Session) commitTransaction(ctx context.Context) (string, error) {
+	s.warnIfIdle()
+	tx := s.tx
+	s.tx = transaction{}
+	defer tx.end()
+	if tx.failed {
+		return "ROLLBACK", nil
+	}
+	err := s.engine.commit(ctx, &tx, nil)
+	if errors.Is(err, errConflict) {
+		err = sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
+			WithHint("The transaction might succeed if retried.")
+	}
+	return "COMMIT", err
+}
+
+func (s *Session) rollbackTransaction(context.Context) (string, error) {
 	s.warnIfIdle()
 	s.tx.end()
-	return "ROLLBACK"
+	return "ROLLBACK", nil
 }
 
 func (s *Session) warnIfIdle() {
@@ -117,12 +218,19 @@ func (s *Session) warnIfIdle() {
 	}
 }
 
-// ddl wraps a statement that changes the catalog: it stands alone.
+// ddl wraps a statement that changes the catalog: it stands alone. In a string
+// of several statements it commits what came before it.
 func (s *Session) ddl(run func(context.Context) (string, error)) func(context.Context, []types.Datum, Rows) (string, error) {
 	return func(ctx context.Context, _ []types.Datum, _ Rows) (string, error) {
-		if s.tx.open {
+		if s.tx.open && !s.tx.implicit {
 			return "", sqlerr.New(sqlerr.FeatureNotSupported, "DDL in a transaction block is not supported yet").
 				WithHint("Run the statement outside of BEGIN ... COMMIT; every DDL statement is atomic by itself.")
+		}
+		if s.tx.implicit {
+			if _, err := s.commitTransaction(ctx); err != nil {
+				return "", err
+			}
+			defer s.BeginImplicit()
 		}
 		s.engine.ddl.Lock()
 		defer s.engine.ddl.Unlock()

@@ -23,11 +23,17 @@ func (c *conn) simpleQuery(ctx context.Context, text string) {
 	}
 	stop := c.watch()
 	defer stop()
+	if len(statements) > 1 {
+		c.session.BeginImplicit()
+	}
 	for _, st := range statements {
 		if err := c.simpleStatement(ctx, st); err != nil {
 			c.sendError(err, text)
-			return
+			break
 		}
+	}
+	if err := c.session.EndImplicit(ctx); err != nil {
+		c.sendError(err, text)
 	}
 }
 

@@ -71,7 +71,7 @@ func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, er
 	}
 	scan := &Scan{Relation: o}
 	s := &scope{ctes: ctes}
-	for i, c := range o.Columns {
+	for i, c := range o.Visible() {
 		scan.Columns = append(scan.Columns, i)
 		s.columns = append(s.columns, scopeColumn{schema: o.Schema, relation: name, name: c.Name, typ: c.Type})
 	}

@@ -72,8 +72,9 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 }
 
 func (l *lowerer) scan(s *Scan, need columnSet) int {
-	input := &dataflow.RelationInput{Relation: dataflow.RelationID(s.Relation.ID), Types: s.Relation.Types()}
-	if slices.Contains(need, false) {
+	ts := s.Relation.Types()
+	input := &dataflow.RelationInput{Relation: dataflow.RelationID(s.Relation.ID), Types: ts}
+	if slices.Contains(need, false) || len(need) < len(ts) {
 		input.Need = []int{}
 		for i, used := range need {
 			if used {
@@ -81,7 +82,15 @@ func (l *lowerer) scan(s *Scan, need columnSet) int {
 			}
 		}
 	}
-	return l.add(dataflow.Node{Relation: input})
+	at := l.add(dataflow.Node{Relation: input})
+	if len(s.Columns) == len(ts) {
+		return at
+	}
+	spec := &operator.MapSpec{Input: ts} // without the hidden column
+	for _, c := range s.Columns {
+		spec.Project = append(spec.Project, expr.Column(c, ts[c]))
+	}
+	return l.add(dataflow.Node{Inputs: []int{at}, Map: spec})
 }
 
 // values evaluates constant rows; an expression that fails is the statement's

@@ -36,8 +36,9 @@ type Column struct {
 	Name    string     `json:"name"`
 	Type    types.Type `json:"type"`
 	NotNull bool       `json:"notNull,omitempty"`
-	Meta    uint8      `json:"meta,omitempty"` // connector.Meta: which part of a record fills it
-	Default string     `json:"default,omitempty"`
+	Meta    uint8      `json:"meta,omitempty"`    // connector.Meta: which part of a record fills it
+	Default string     `json:"default,omitempty"` // SQL text of the default's expression
+	Hidden  bool       `json:"hidden,omitempty"`  // the row id of a table without primary key; always last
 }
 
 // Object is one entry of the catalog. It is immutable once in a Catalog.
@@ -91,6 +92,14 @@ func (o *Object) Types() []types.Type {
 		out[i] = o.Columns[i].Type
 	}
 	return out
+}
+
+// Visible returns the columns that clients see.
+func (o *Object) Visible() []Column {
+	if n := len(o.Columns); n > 0 && o.Columns[n-1].Hidden {
+		return o.Columns[:n-1]
+	}
+	return o.Columns
 }
 
 // Column returns the index of a column by its exact name, -1 if there is none.
