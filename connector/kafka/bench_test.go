@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -91,5 +92,61 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "events/s")
 			b.ReportMetric(float64(rows)/float64(batches), "rows/batch")
 		})
+	}
+}
+
+// BenchmarkLatency produces at 10,000 records a second and reports the time
+// from produce to push, and the processor time of this process, producer
+// included (and broker, with kfake). Run it with -benchtime 1x.
+func BenchmarkLatency(b *testing.B) {
+	const perTick, ticks = 10, 3000
+	c := kafkatest.Start(b)
+	topic := c.Topic(b, 2)
+	src := open(b, c, topic, nil)
+	for b.Loop() {
+		var lags []time.Duration
+		pushes := 0
+		done := make(chan struct{})
+		ctx, cancel := context.WithCancel(b.Context())
+		r, err := src.NewReader(nil, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ends, err := src.Ends(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		began := cpu()
+		go func() {
+			defer close(done)
+			_ = r.Run(ctx, ends, nil, func(_ context.Context, batch *connector.Batch) error {
+				now := time.Now().UnixNano()
+				pushes++
+				for _, at := range batch.Rows.Cols[0].Int {
+					lags = append(lags, time.Duration(now-at))
+				}
+				if len(lags) >= perTick*ticks {
+					cancel()
+				}
+				return nil
+			})
+		}()
+		time.Sleep(200 * time.Millisecond)
+		tick := time.NewTicker(time.Millisecond)
+		for i := range ticks {
+			<-tick.C
+			for range perTick {
+				c.Client().Produce(b.Context(), &kgo.Record{Topic: topic, Partition: int32(i % 2), Value: fmt.Appendf(nil, `{"n":%d}`, time.Now().UnixNano())}, nil)
+			}
+		}
+		tick.Stop()
+		<-done
+		cancel()
+		slices.Sort(lags)
+		at := func(q float64) float64 { return float64(lags[int(q*float64(len(lags)-1))].Microseconds()) / 1000 }
+		b.ReportMetric(at(0.5), "p50-ms")
+		b.ReportMetric(at(0.99), "p99-ms")
+		b.ReportMetric(float64((cpu()-began).Microseconds())/float64(len(lags)), "us-cpu/event")
+		b.ReportMetric(float64(len(lags))/float64(pushes), "rows/push")
 	}
 }
