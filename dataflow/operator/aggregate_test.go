@@ -310,7 +310,7 @@ func TestAggregateLaw(t *testing.T) {
 				if appendOnly {
 					name += " append-only"
 				}
-				aggregateLaw(name, spec, 3).run(t, spec.Output())
+				aggregateLaw(name, spec, 2).run(t, spec.Output())
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func addError(errs relation, ts []types.Type, ds []types.Datum, n int64) {
 func TestMapLaw(t *testing.T) {
 	spec := divSpec(t)
 	l := &law{
-		name: "division", inputs: [][]types.Type{spec.Input}, seeds: 50, naive: naiveDiv,
+		name: "division", inputs: [][]types.Type{spec.Input}, seeds: 30, naive: naiveDiv,
 		make: func() (Operator, error) { return NewMap(spec) },
 	}
 	l.run(t, spec.Output())
@@ -93,7 +93,7 @@ func TestTailLaw(t *testing.T) {
 			},
 			Tail: tail, Arr: 1, Multisets: 2,
 		}
-		l := &law{name: "by text", inputs: [][]types.Type{spec.Input}, seeds: 60}
+		l := &law{name: "by text", inputs: [][]types.Type{spec.Input}, seeds: 25}
 		if keys == nil {
 			global := *tail
 			global.Input = pre[1:]
