@@ -297,6 +297,7 @@ type flushWriter struct {
 	store  *Store
 	filter *versionFilter
 	runs   [Result + 1]*runBuilder
+	done   []runDesc // finished runs; dropped if the generation is not
 	key    []byte
 	hint   int
 	rows   int64
@@ -356,9 +357,11 @@ func (w *flushWriter) finish(g *generation) (*treeEdit, error) {
 			return nil, err
 		}
 		w.runs[p] = nil
+		w.done = append(w.done, d)
 		edit.add = append(edit.add, t.newRun(d))
 		w.store.stats.flushedBytes.Add(int64(d.bytes))
 	}
+	w.done = nil
 	w.store.stats.flushedRows.Add(w.rows)
 	edit.meta = []MetaChange{stateChange(g.last, g.clock, g.position, t.nextRun.Load())}
 	return edit, nil
@@ -371,4 +374,5 @@ func (w *flushWriter) abort() {
 			b.abort()
 		}
 	}
+	w.store.tree.discard(w.done)
 }

@@ -238,13 +238,7 @@ func (w *mergeWriter) abort() {
 	if w.out != nil {
 		w.out.abort()
 	}
-	for i := range w.descs {
-		d := &w.descs[i]
-		if err := w.store.blocks(d.home).Drop(d.id); err != nil {
-			// It is not listed: the next open deletes it.
-			w.store.opts.Log.Warn("could not delete an unfinished merge's run", "run", d.id, "error", err)
-		}
-	}
+	w.store.tree.discard(w.descs)
 }
 
 // throttle bounds the bytes a second that merges write.

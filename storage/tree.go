@@ -181,6 +181,16 @@ func (t *tree) commit(e *treeEdit) error {
 	return nil
 }
 
+// discard deletes finished runs that were never listed.
+func (t *tree) discard(runs []runDesc) {
+	for i := range runs {
+		if err := t.store.blocks(runs[i].home).Drop(runs[i].id); err != nil {
+			// The next open deletes it.
+			t.store.opts.Log.Warn("could not delete an unlisted run", "run", runs[i].id, "error", err)
+		}
+	}
+}
+
 // collect deletes the runs that nobody needs.
 func (t *tree) collect() {
 	t.mu.Lock()
