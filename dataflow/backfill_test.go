@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -19,11 +20,11 @@ import (
 func TestBackfill(t *testing.T) {
 	var named, attached int64
 	for seed := range uint64(25) {
-		b := newBackfill(t, seed, nil)
-		b.run()
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+		var b *backfill
+		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
+			b = newBackfill(t, seed, nil)
+			b.run()
+		})
 		named, attached = named+b.named.Load(), attached+b.attached.Load()
 	}
 	if named == 0 || attached == 0 {

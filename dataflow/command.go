@@ -12,7 +12,8 @@ import (
 
 // Command is one atomic change from outside: DDL, DML or the installation of
 // what the catalog holds. Everything in it becomes durable and visible with
-// one epoch, or nothing does.
+// one epoch, or nothing does. Its functions run inside the loop: they must not
+// call Do.
 type Command struct {
 	Meta       []storage.MetaChange     // catalog changes, committed with the epoch
 	Create     []storage.NewArrangement // arrangements of the new relations

@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -206,8 +207,12 @@ func (r *Runtime) start(in *input, q *request) error {
 }
 
 // computeCommand computes the tables' changes with all that read them, and the
-// first epoch of new views. A new view that cannot compute refuses the command.
+// first epoch of new views. A new view that cannot compute refuses the command;
+// another one that cannot is quarantined.
 func (r *Runtime) computeCommand(ep *epochWork, q *request) error {
+	if err := r.computeTables(ep); err != nil {
+		return err
+	}
 	if err := r.compute(ep); err != nil {
 		return err
 	}
@@ -216,9 +221,22 @@ func (r *Runtime) computeCommand(ep *epochWork, q *request) error {
 			return sqlerr.New(sqlerr.InternalError, "view %q could not be started: %s", v.spec.Name, v.reason)
 		}
 	}
+	return nil
+}
+
+// computeTables computes the tables that the command changes, before anything
+// that reads them: what a table does not take refuses the command, and the
+// table stays as it is. Its operators are made anew, since a failed one may
+// have kept something of what it was given.
+func (r *Runtime) computeTables(ep *epochWork) error {
 	for _, t := range ep.tables {
-		if v := r.views[t.Relation]; !v.live() {
-			return sqlerr.New(sqlerr.InternalError, "table %q could not be changed: %s", v.spec.Name, v.reason)
+		v := r.views[t.Relation]
+		if v.ran {
+			continue
+		}
+		ep.touched = append(ep.touched, v)
+		if err := r.computeView(ep, v); err != nil {
+			return errors.Join(err, v.rebuild(r.opts.Build))
 		}
 	}
 	return nil

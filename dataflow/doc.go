@@ -1,9 +1,11 @@
 // Package dataflow runs dataflow graphs in epochs: cut -> compute -> commit ->
-// apply -> publish (docs/design/0002).
+// publish (docs/design/0002). It also runs one graph over given input, for
+// queries (Execute), and decodes stored relations (ScanResult).
 //
 // Guarantees:
 //
-//	I1 Every relation is at the same epoch at every published moment.
+//	I1 Every relation is at the same epoch at every published moment. Nothing
+//	   is visible before it is durable.
 //	I2 An epoch takes the inputs in the order (source, partition, offset),
 //	   commands in the order of Do; the same inputs cut the same way give the
 //	   same bytes.
@@ -12,6 +14,20 @@
 //	   committed positions name: exactly once through any crash.
 //	I5 Others never wait for the backfill of a view.
 //
-// It knows no SQL and no client. Runtime owns all goroutines: the epoch loop,
-// one per source reader. Start reading at runtime.go, then epoch.go.
+// A view whose operators fail or panic is quarantined, with all that read it:
+// it stays as it was after the epoch before, through restarts, and everything
+// else goes on. A commit that the store refuses is tried again; one that broke
+// it, and any other broken invariant, ends Run: the process must end and
+// recover.
+//
+// Not guaranteed: that a view which is backfilling is at the epoch's moment
+// (its state says so), nor that two partitions of a stream are cut at the same
+// time.
+//
+// The package knows no SQL and no client. Runtime owns all goroutines: the
+// epoch loop, which alone changes state and so needs no locks, and one per
+// source reader, which meet in bounded queues. Everybody else sees immutable
+// data that the loop publishes. Start reading at runtime.go (the loop), then
+// epoch.go, backfill.go (how a view catches up), positions.go (what a restart
+// finds), command_epoch.go (DDL and DML).
 package dataflow

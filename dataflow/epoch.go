@@ -158,7 +158,7 @@ func (r *Runtime) compute(ep *epochWork) error {
 		ep.errors.add(errs)
 	}
 	for _, v := range r.order {
-		if !v.marked {
+		if !v.marked || v.ran {
 			continue
 		}
 		ep.touched = append(ep.touched, v)

@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/streamdb/streamdb/storage"
@@ -29,7 +30,7 @@ func newDiskStore() *diskStore {
 func (d *diskStore) open(t *testing.T) Store {
 	t.Helper()
 	d.crash(t)
-	store, err := storage.OpenWith(context.Background(), storage.Options{FlushUnit: 1 << 15, BlockSize: 512, MergeRate: -1}, storage.Seams{
+	store, err := storage.OpenWith(context.Background(), storage.Options{MemoryLimit: 4 << 20, FlushUnit: 1 << 15, BlockSize: 512, MergeRate: -1}, storage.Seams{
 		Meta: d.meta, Log: d.log, Files: d.files, Results: d.results,
 	})
 	if err != nil {
@@ -52,11 +53,10 @@ func (d *diskStore) crash(t *testing.T) {
 // TestBackfillOverStorage is TestBackfill with the real store.
 func TestBackfillOverStorage(t *testing.T) {
 	for seed := range uint64(12) {
-		d := newDiskStore()
-		t.Cleanup(func() { d.crash(t) })
-		newBackfill(t, seed, func() Store { return d.open(t) }).run()
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
+			d := newDiskStore()
+			t.Cleanup(func() { d.crash(t) }) // after the runtime has stopped
+			newBackfill(t, seed, func() Store { return d.open(t) }).run()
+		})
 	}
 }

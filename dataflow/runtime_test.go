@@ -692,6 +692,10 @@ func TestTables(t *testing.T) {
 	if _, err := w.rt.Do(ctx, Command{Rows: []TableDelta{insert(10, -1, record{k: 99, v: 99})}}); err == nil {
 		t.Error("a row below zero was taken")
 	}
+	put(1, record{k: 99, v: 99})
+	if n := w.check(map[RelationID]map[string]int64{10: model}); n != 3 {
+		t.Errorf("%d views compared after a refused change: %+v", n, w.rt.Views())
+	}
 	prepared := false
 	_, err := w.rt.Do(ctx, Command{Prepare: func(e uint64, c *Command) error {
 		prepared = e == w.rt.Epoch()

@@ -81,6 +81,16 @@ func (v *view) buildNode(i int, build func(*Node) (operator.Operator, error)) (e
 	return err
 }
 
+// rebuild makes the operators anew; they have no state but the arrangements.
+func (v *view) rebuild(build func(*Node) (operator.Operator, error)) (err error) {
+	for i := range v.nodes {
+		if n := &v.nodes[i]; n.op != nil && err == nil {
+			n.op, err = build(n.spec)
+		}
+	}
+	return err
+}
+
 // input returns the view's input for a relation; leaves that read the same
 // relation share it and the union of their columns.
 func (v *view) input(leaf *RelationInput) *input {
