@@ -146,6 +146,8 @@ type Column struct {
 // rows have positive weights, and a row of weight w counts w times.
 type Rows interface {
 	Batch(b *zset.Batch) error
+	// Flush sends what was given so far to the client.
+	Flush() error
 }
 
 // Prepared is a statement ready to be executed any number of times by the
@@ -202,6 +204,8 @@ func (s *Session) prepare(p *Prepared) error {
 		return s.prepareShowCreate(p, st)
 	case *ast.Explain:
 		return s.prepareExplain(p, st)
+	case *ast.Subscribe:
+		return s.prepareSubscribe(p, st)
 	case *ast.Deallocate:
 		p.run = done("DEALLOCATE")
 	case *ast.Unlisten:

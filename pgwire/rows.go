@@ -83,6 +83,14 @@ func (w *rowWriter) Batch(b *zset.Batch) error {
 	return nil
 }
 
+// Flush implements engine.Rows.
+func (w *rowWriter) Flush() error {
+	if w.keep == nil && !w.conn.flush() {
+		return errClientGone()
+	}
+	return nil
+}
+
 // put sends or keeps the encoded row.
 func (w *rowWriter) put() error {
 	if w.keep != nil {
