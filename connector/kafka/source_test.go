@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"github.com/streamdb/streamdb/connector"
@@ -545,7 +547,7 @@ func TestOffsetOutOfRange(t *testing.T) {
 }
 
 func TestBrokerRestart(t *testing.T) {
-	c := kafkatest.StartFake(t)
+	c := kafkatest.StartFake(t, 1)
 	topic := c.Topic(t, 2)
 	c.Produce(t, topic, 0, numbers(0, 100)...)
 	src := open(t, c, topic, nil)
@@ -567,7 +569,7 @@ func TestBrokerRestart(t *testing.T) {
 }
 
 func TestBrokerDownAtOpen(t *testing.T) {
-	c := kafkatest.StartFake(t)
+	c := kafkatest.StartFake(t, 1)
 	topic := c.Topic(t, 1)
 	c.Produce(t, topic, 0, numbers(0, 5)...)
 	c.StopFake()
@@ -660,4 +662,66 @@ func TestAbsentColumnIsTold(t *testing.T) {
 	out.await("the warning", func() bool {
 		return out.state().Name == connector.Running && strings.Contains(out.state().Reason, `"nowhere"`)
 	})
+}
+
+// TestLeadersMove moves partitions between brokers all the time.
+func TestLeadersMove(t *testing.T) {
+	c := kafkatest.StartFake(t, 3)
+	topic := c.Topic(t, 4)
+	src := open(t, c, topic, nil)
+	out := newSink(t, nil)
+	start(t, src, nil, nil, out)
+	const rounds, each = 30, 200
+	for i := range rounds {
+		for p := range int32(4) {
+			c.Produce(t, topic, p, numbers(i*each, (i+1)*each)...)
+		}
+		if err := c.Fake.MoveTopicPartition(topic, int32(i%4), int32(i/4%3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p := range int32(4) {
+		out.await("records", func() bool { return len(out.values[p]) >= rounds*each })
+		if !slices.Equal(out.values[p], sequence(0, rounds*each)) {
+			t.Errorf("partition %d: records are missing, twice or out of order", p)
+		}
+	}
+	out.await("running", func() bool { return out.state().Name == connector.Running })
+}
+
+// TestFailNthCall cuts the connection at the n-th request of a kind, for every
+// n that a run needs: each run must still read everything once.
+func TestFailNthCall(t *testing.T) {
+	c := kafkatest.StartFake(t, 1)
+	topic := c.Topic(t, 2)
+	for p := range int32(2) {
+		c.Produce(t, topic, p, numbers(0, 300)...)
+	}
+	src := open(t, c, topic, nil)
+	ends := mustEnds(t, src)
+	for _, key := range []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata} {
+		for n := range 3 {
+			var calls, cut atomic.Int64
+			c.Fake.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+				c.Fake.KeepControl()
+				if calls.Add(1) == int64(n+1) {
+					cut.Add(1)
+					return nil, errors.New("cut"), true
+				}
+				return nil, nil, false
+			})
+			out := newSink(t, nil)
+			stop := start(t, src, nil, nil, out)
+			out.await("records", func() bool { return out.next.Covers(ends) })
+			_ = stop()
+			for p := range int32(2) {
+				if !slices.Equal(out.values[p], sequence(0, 300)) {
+					t.Errorf("%s call %d: partition %d has %d values", key.Name(), n, p, len(out.values[p]))
+				}
+			}
+			if cut.Load() == 0 && n == 0 {
+				t.Error("no call was cut")
+			}
+		}
+	}
 }

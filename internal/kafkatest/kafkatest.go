@@ -25,6 +25,7 @@ type Cluster struct {
 	Brokers []string
 	Fake    *kfake.Cluster // nil: a real broker
 	dir     string
+	nodes   int
 	ports   []int
 	client  *kgo.Client
 	admin   *kadm.Client
@@ -36,7 +37,12 @@ const patience = 30 * time.Second
 // Start returns a cluster that ends with the test.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{}
+	return start(t, 1)
+}
+
+func start(t testing.TB, nodes int) *Cluster {
+	t.Helper()
+	c := &Cluster{nodes: nodes}
 	if addr := os.Getenv("STREAMDB_TEST_KAFKA"); addr != "" {
 		c.Brokers = strings.Split(addr, ",")
 	} else {
@@ -67,16 +73,16 @@ func Start(t testing.TB) *Cluster {
 
 // StartFake is Start that never uses a real broker, for tests that stop and
 // disturb it.
-func StartFake(t testing.TB) *Cluster {
+func StartFake(t testing.TB, nodes int) *Cluster {
 	t.Helper()
 	t.Setenv("STREAMDB_TEST_KAFKA", "")
 	t.Setenv("STREAMDB_REQUIRE", "")
-	return Start(t)
+	return start(t, nodes)
 }
 
 func (c *Cluster) startFake(t testing.TB) {
 	t.Helper()
-	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.DataDir(c.dir)}
+	opts := []kfake.Opt{kfake.NumBrokers(c.nodes), kfake.DataDir(c.dir)}
 	if c.ports != nil {
 		opts = append(opts, kfake.Ports(c.ports...))
 	}
