@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
@@ -168,22 +167,5 @@ func (s *Session) installTable(ctx context.Context, o *catalog.Object, key []int
 	if o.Graph, err = json.Marshal(graph); err != nil {
 		return fmt.Errorf("encode the graph of table %q: %w", o.Name, err)
 	}
-	if err := draft.Add(o); err != nil {
-		return err
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return err
-	}
-	spec, err := viewSpec(o)
-	if err != nil {
-		return err
-	}
-	cmd := dataflow.Command{Meta: meta, AddViews: []dataflow.ViewSpec{spec},
-		Create: []storage.NewArrangement{{Arr: o.Stored.Arr, Placement: storage.Result}}}
-	if _, err := e.runtime.Do(ctx, cmd); err != nil {
-		return err
-	}
-	e.catalog.Store(next)
-	return nil
+	return e.install(ctx, draft, o, []storage.NewArrangement{{Arr: o.Stored.Arr, Placement: storage.Result}})
 }

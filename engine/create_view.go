@@ -88,23 +88,7 @@ func (s *Session) installView(ctx context.Context, o *catalog.Object, q *planner
 	if o.Graph, err = json.Marshal(plan.Graph); err != nil {
 		return fmt.Errorf("encode the graph of %q: %w", o.Name, err)
 	}
-	if err := draft.Add(o); err != nil {
-		return err
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return err
-	}
-	spec, err := viewSpec(o) // of the stored bytes: what runs now is what a restart runs
-	if err != nil {
-		return err
-	}
-	cmd := dataflow.Command{Meta: meta, Create: newArrangements(plan.Stored), AddViews: []dataflow.ViewSpec{spec}}
-	if _, err := e.runtime.Do(ctx, cmd); err != nil {
-		return err
-	}
-	e.catalog.Store(next)
-	return nil
+	return e.install(ctx, draft, o, newArrangements(plan.Stored))
 }
 
 // refuseSystem refuses views over relations that do not tell of their changes.

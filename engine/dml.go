@@ -55,7 +55,7 @@ var errConflict = errors.New("conflict")
 // runDML runs a statement in the open transaction, or as one of its own that
 // is tried again until nothing has changed under it.
 func (s *Session) runDML(ctx context.Context, d *planner.DML, params []types.Datum) (int64, error) {
-	plan, err := planner.LowerQuery(d.Query.WithParams(params), s.exprEnv())
+	plan, err := planner.LowerQuery(d.Query.WithParams(params), s.engine.catalog.Load(), s.exprEnv())
 	if err != nil {
 		return 0, err
 	}

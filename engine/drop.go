@@ -18,6 +18,8 @@ func droppable(kind ast.ObjectKind) []catalog.Kind {
 	switch kind {
 	case ast.KindStream, ast.KindSource:
 		return []catalog.Kind{catalog.Stream}
+	case ast.KindIndex:
+		return []catalog.Kind{catalog.Index}
 	case ast.KindTable:
 		return []catalog.Kind{catalog.Table}
 	case ast.KindView:
@@ -96,6 +98,10 @@ func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*cat
 			if slices.Contains(out, dep) {
 				continue
 			}
+			if dep.Kind == catalog.Index {
+				out = append(out, dep) // goes with its relation
+				continue
+			}
 			if !cascade && !slices.Contains(doomed, dep) {
 				return nil, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", o.Kind, o.Name).
 					WithDetail("%s %s depends on %s %s", dep.Kind, dep.Name, o.Kind, o.Name).
@@ -120,7 +126,7 @@ func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
 		case catalog.Stream:
 			streams = append(streams, o.ID)
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
-		case catalog.MaterializedView, catalog.Table:
+		case catalog.MaterializedView, catalog.Table, catalog.Index:
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
 		}
 	}

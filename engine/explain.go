@@ -78,7 +78,7 @@ func (s *Session) explainQuery(stage ast.ExplainStage, query *ast.SelectStmt, vi
 
 func (s *Session) explainGraph(q *planner.Query, view bool) (string, error) {
 	if !view {
-		plan, err := planner.LowerQuery(q, s.exprEnv())
+		plan, err := planner.LowerQuery(q, s.engine.catalog.Load(), s.exprEnv())
 		if err != nil {
 			return "", err
 		}

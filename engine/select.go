@@ -46,7 +46,7 @@ func resultColumns(q *planner.Query) []Column {
 // runSelect plans the query with its parameters, reads one epoch and sends the
 // rows. It returns their number.
 func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Datum, rows Rows) (int64, error) {
-	plan, err := planner.LowerQuery(p.query.WithParams(params), s.exprEnv())
+	plan, err := planner.LowerQuery(p.query.WithParams(params), s.engine.catalog.Load(), s.exprEnv())
 	if err != nil {
 		return 0, err
 	}
@@ -300,18 +300,31 @@ func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func
 	if w := r.writes[id]; w != nil {
 		stored = overlay{r.snapshot, w}
 	}
+	lo, hi := []byte(nil), []byte(nil)
 	if l := r.plan.Lookup; l != nil && l.Relation == id {
-		if l.Empty {
+		switch {
+		case l.Empty:
 			return nil
+		case l.Via.ID != id && !r.usable(l.Via, id): // an index that is not built yet
+		case l.Exact && l.Via.ID == id:
+			return dataflow.LookupResult(stored, spec, l.Lo, emit)
+		default:
+			spec, lo, hi = resultSpec(l.Via), l.Lo, l.Hi
 		}
-		return dataflow.LookupResult(stored, spec, l.Key, emit)
 	}
-	return dataflow.ScanResult(stored, spec, nil, nil, in.Need, func(b *zset.Batch) error {
+	return dataflow.ScanResult(stored, spec, lo, hi, in.Need, func(b *zset.Batch) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return emit(b)
 	})
+}
+
+// usable says whether an index has all rows of the relation at the epoch that
+// is read; uncommitted writes are not in it.
+func (r *reading) usable(index *catalog.Object, relation catalog.ID) bool {
+	s, ok := r.snapshot.View(dataflow.RelationID(index.ID))
+	return ok && s.Ready && s.State == dataflow.StateRunning && r.writes[relation] == nil
 }
 
 // feedStream reads a stream from its start to the epoch's positions, or to its

@@ -188,6 +188,8 @@ func (s *Session) prepare(p *Prepared) error {
 		return s.prepareDML(p, st)
 	case *ast.CreateTable:
 		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createTable(ctx, st) })
+	case *ast.CreateIndex:
+		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createIndex(ctx, st) })
 	case *ast.CreateMaterializedView:
 		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createMaterializedView(ctx, st) })
 	case *ast.CreateView:

@@ -24,15 +24,18 @@ type QueryPlan struct {
 	Lookup  *Lookup // not nil: one relation's rows of one key are enough
 }
 
-// Lookup restricts the scan of a stored relation to one key.
+// Lookup restricts the scan of a stored relation to a range of keys, of its own
+// arrangement or of an index.
 type Lookup struct {
 	Relation catalog.ID
-	Key      []byte
-	Empty    bool // a key part is compared with NULL: no row can match
+	Via      *catalog.Object // the relation or one of its indexes
+	Lo, Hi   []byte          // key bytes, Lo <= key < Hi
+	Exact    bool            // Lo is a whole key: at most one row
+	Empty    bool            // a key part is compared with NULL: no row can match
 }
 
 // LowerQuery makes the dataflow of a query without parameters.
-func LowerQuery(q *Query, env *expr.Env) (*QueryPlan, error) {
+func LowerQuery(q *Query, cat *catalog.Catalog, env *expr.Env) (*QueryPlan, error) {
 	next := storage.Arrangement(0)
 	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, env: env,
 		newArr: func() storage.Arrangement { next++; return next }}
@@ -49,7 +52,7 @@ func LowerQuery(q *Query, env *expr.Env) (*QueryPlan, error) {
 		return nil, err
 	}
 	plan.Reads = readsOf(root)
-	plan.Lookup = findLookup(root)
+	plan.Lookup = findLookup(root, cat)
 	return plan, nil
 }
 
@@ -70,9 +73,9 @@ func limitValue(e *expr.Expr, env *expr.Env, absent int64, code, clause string) 
 	return d.Int, nil
 }
 
-// findLookup looks for a plan that reads one relation whose filter fixes every
-// part of its key; the filter stays in the graph.
-func findLookup(n Node) *Lookup {
+// findLookup looks for a plan that reads one relation whose filter fixes the
+// first parts of a key; the filter stays in the graph.
+func findLookup(n Node, cat *catalog.Catalog) *Lookup {
 	for {
 		m, ok := n.(*Map)
 		if !ok {
@@ -83,26 +86,48 @@ func findLookup(n Node) *Lookup {
 			return nil
 		}
 		if s, ok := m.Input.(*Scan); ok {
-			return lookupOf(s.Relation, m.Filter)
+			return bestLookup(s.Relation, m.Filter, cat)
 		}
 		n = m.Input
 	}
 }
 
-func lookupOf(rel *catalog.Object, filter *expr.Expr) *Lookup {
-	if rel.Stored == nil || len(rel.Stored.Key) == 0 {
+// bestLookup chooses the arrangement of which the filter fixes most key parts.
+func bestLookup(rel *catalog.Object, filter *expr.Expr, cat *catalog.Catalog) *Lookup {
+	if rel.Stored == nil || filter == nil {
 		return nil
 	}
-	out := &Lookup{Relation: rel.ID}
-	for part, column := range rel.Stored.Key {
-		value := constantOf(filter, column, rel.Stored.KeyTypes[part])
-		if value == nil {
-			return nil
-		}
-		out.Empty = out.Empty || value.Null
-		out.Key = zset.AppendKeyDatum(out.Key, rel.Stored.KeyTypes[part], *value)
+	best, fixed := lookupVia(rel, rel, filter)
+	if best != nil && best.Exact {
+		return best
 	}
-	return out
+	for _, index := range cat.Indexes(rel.ID) {
+		if l, n := lookupVia(rel, index, filter); n > fixed {
+			best, fixed = l, n
+		}
+	}
+	return best
+}
+
+// lookupVia restricts one arrangement; n is how many key parts are fixed.
+func lookupVia(rel, via *catalog.Object, filter *expr.Expr) (l *Lookup, n int) {
+	l = &Lookup{Relation: rel.ID, Via: via}
+	for part, column := range via.Stored.Key {
+		t := via.Stored.KeyTypes[part]
+		value := constantOf(filter, column, t)
+		if value == nil {
+			break
+		}
+		l.Empty = l.Empty || value.Null
+		l.Lo = zset.AppendKeyDatum(l.Lo, t, *value)
+		n++
+	}
+	if n == 0 {
+		return nil, 0
+	}
+	l.Exact = n == len(via.Stored.Key)
+	l.Hi = zset.PrefixEnd(l.Lo)
+	return l, n
 }
 
 // constantOf finds the constant that a filter says a column equals, nil if it

@@ -116,7 +116,7 @@ func planText(command string, q *Query, env *Env, cat *catalog.Catalog) (string,
 	case "optimized":
 		q.Root = Optimize(q.Root)
 	case "graph":
-		p, err := LowerQuery(q, env.Expr)
+		p, err := LowerQuery(q, cat, env.Expr)
 		if err != nil {
 			return "", err
 		}

@@ -140,6 +140,18 @@ func (c *Catalog) HasSchema(schema string) bool {
 	return false
 }
 
+// Indexes returns the indexes of a relation by ascending id.
+func (c *Catalog) Indexes(id ID) []*Object {
+	var out []*Object
+	for _, o := range c.objects {
+		if o.Kind == Index && slices.Contains(o.DependsOn, id) {
+			out = append(out, o)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
 // Dependents returns the objects that read id, directly or through others, by
 // ascending id.
 func (c *Catalog) Dependents(id ID) []*Object {

@@ -67,6 +67,9 @@ type Object struct {
 
 	// Stored rows: nil for streams and plain views.
 	Stored *Stored `json:"stored,omitempty"`
+	// IndexColumns is how many of an index's key parts are the indexed columns;
+	// the others make the key unique.
+	IndexColumns int `json:"indexColumns,omitempty"`
 	// AppendOnly says that the relation never retracts a row.
 	AppendOnly bool `json:"appendOnly,omitempty"`
 }
