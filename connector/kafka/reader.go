@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -236,6 +237,14 @@ func (w *run) addPartition(id int32, at int64, fresh bool) error {
 	return nil
 }
 
+// caught makes a panic of a worker, a bug or a record nobody thought of, the
+// end of this run instead of the process's.
+func (w *run) caught() {
+	if p := recover(); p != nil {
+		w.cancel(fmt.Errorf("panic while reading topic %q: %v\n%s", w.source.opts.Topic, p, debug.Stack()))
+	}
+}
+
 // absent is told the columns that no record had.
 func (w *run) absent(columns []string) {
 	w.state.warn(fmt.Sprintf("none of the first 1,000 records has the columns \"%s\"", strings.Join(columns, "\", \"")))
@@ -272,8 +281,8 @@ func (w *run) place(ctx context.Context, l *layout) {
 		if f == nil {
 			f = newFetcher(w, at.leader)
 			w.fetchers[at.leader] = f
-			w.workers.Go(func() { f.fetch(ctx) })
-			w.workers.Go(func() { f.decode(ctx) })
+			w.workers.Go(func() { defer w.caught(); f.fetch(ctx) })
+			w.workers.Go(func() { defer w.caught(); f.decode(ctx) })
 		}
 		f.wake()
 	}

@@ -626,6 +626,18 @@ func TestPushFails(t *testing.T) {
 	}
 }
 
+func TestPushPanics(t *testing.T) {
+	c := kafkatest.Start(t)
+	topic := c.Topic(t, 1)
+	c.Produce(t, topic, 0, numbers(0, 10)...)
+	src := open(t, c, topic, nil)
+	r, _ := src.NewReader(nil, nil)
+	err := r.Run(t.Context(), nil, nil, func(context.Context, *connector.Batch) error { panic("surprise") })
+	if err == nil || !strings.Contains(err.Error(), "surprise") {
+		t.Errorf("run returned %v", err)
+	}
+}
+
 func TestCompression(t *testing.T) {
 	c := kafkatest.Start(t)
 	topic := c.Topic(t, 1)
