@@ -176,7 +176,10 @@ func appendEscaped(dst, b []byte) []byte {
 	return append(dst, 0x00, 0x01)
 }
 
-const uuidSize = 16
+const (
+	uuidSize   = 16
+	timeTZSize = 12
+)
 
 // appendKeyTimeTZ orders by the moment in UTC, then by the zone, as
 // PostgreSQL's timetz_cmp does.
@@ -283,7 +286,7 @@ func decodeKeyBytes(b []byte, t types.Type, dst *Vector, mask byte) (rest []byte
 		dst.EndBytes()
 		return b[uuidSize:], nil
 	case types.TimeTZ:
-		if len(b) < 12 {
+		if len(b) < timeTZSize {
 			return b, ErrCorrupt
 		}
 		utc := decodeKeyInt(b, mask)
@@ -294,7 +297,7 @@ func decodeKeyBytes(b []byte, t types.Type, dst *Vector, mask byte) (rest []byte
 		zone ^= 1 << 31
 		dst.Data = types.AppendTimeTZ(dst.Data, utc-int64(int32(zone))*types.MicrosPerSecond, int32(zone))
 		dst.EndBytes()
-		return b[12:], nil
+		return b[timeTZSize:], nil
 	}
 	start := len(dst.Data)
 	for i := 0; i+1 < len(b); i++ {

@@ -165,11 +165,22 @@ func decodeValue(b []byte, v *Vector) (rest []byte, ok bool) {
 		return decodeInterval(b, v)
 	}
 	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
+	if n <= 0 || size > uint64(len(b)-n) || !validSize(v.Type, size) {
 		return b, false
 	}
 	v.AppendBytes(b[n : n+int(size)])
 	return b[n+int(size):], true
+}
+
+// validSize checks the types whose values have one length only.
+func validSize(t types.Type, size uint64) bool {
+	switch t.Base() {
+	case types.UUID:
+		return size == uuidSize
+	case types.TimeTZ:
+		return size == timeTZSize
+	}
+	return true
 }
 
 func decodeInterval(b []byte, v *Vector) (rest []byte, ok bool) {
