@@ -1,4 +1,3 @@
 package expr
 
-func (t *tables) addToChar() {}
-func (t *tables) addMisc()   {}
+func (t *tables) addMisc() {}
