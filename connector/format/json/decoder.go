@@ -1,8 +1,6 @@
 package json
 
 import (
-	"bytes"
-
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -239,19 +237,15 @@ func (d *Decoder) record(b []byte) (int, *sqlerr.Error) {
 	}
 	i++
 	d.fields.trim()
-	prev := int32(0)
-	next := d.fields.list[0].next
-	raw := d.fields.list[0].raw
+	prev, next := int32(0), d.fields.list[0].next
+	expect := &d.fields.list[0] // whose raw bytes should stand at i
 	for {
 		f := &d.fields.list[next]
 		if prev != 0 {
-			raw = f.raw
+			expect = f
 		}
-		if next == 0 {
-			raw = nil
-		}
-		if len(raw) != 0 && bytes.HasPrefix(b[i:], raw) {
-			i += len(raw)
+		if next != 0 && expect.stands(b, i) {
+			i += len(expect.raw)
 		} else {
 			var err *sqlerr.Error
 			if i, next, err = d.fieldName(b, i, prev); err != nil {
@@ -265,8 +259,12 @@ func (d *Decoder) record(b []byte) (int, *sqlerr.Error) {
 		var err *sqlerr.Error
 		if f.col < 0 {
 			i, err = skipValue(b, i, 1)
+		} else if c := &d.cols[f.col]; c.gen != d.gen {
+			c.gen, c.field, c.exact = d.gen, next, f.exact
+			d.left--
+			i, err = d.value(b, i, f.col, c)
 		} else {
-			i, err = d.field(b, i, next, f.col, f.exact)
+			i, err = d.repeated(b, i, next, f.col, f.exact)
 		}
 		if err != nil {
 			return i, err
@@ -278,15 +276,9 @@ func (d *Decoder) record(b []byte) (int, *sqlerr.Error) {
 	}
 }
 
-// field reads the value of a column. It decides first what a repeated field
-// means (I3).
-func (d *Decoder) field(b []byte, i int, entry, col int32, exact bool) (int, *sqlerr.Error) {
+// repeated reads a field for a column that the record has had already (I3).
+func (d *Decoder) repeated(b []byte, i int, entry, col int32, exact bool) (int, *sqlerr.Error) {
 	c := &d.cols[col]
-	if c.gen != d.gen {
-		c.gen, c.field, c.exact = d.gen, entry, exact
-		d.left--
-		return d.value(b, i, col, c)
-	}
 	if c.exact && !exact {
 		return skipValue(b, i, 1) // another spelling beside the exact one
 	}

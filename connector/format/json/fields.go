@@ -2,6 +2,7 @@ package json
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -17,6 +18,9 @@ const maxRaw = 512
 // field is a name that records have had.
 type field struct {
 	raw   []byte // what stood between the value before and this value, a comma in it: `, "name": `
+	head  uint64 // its first eight bytes, if it has 8 to 16
+	tail  uint64 // its last eight bytes
+	short bool   // it has 8 to 16 bytes: head and tail are all of it
 	next  int32  // the field that followed last time; 0: not known
 	col   int32  // -1: no column of this name
 	exact bool   // the name is exactly the column's
@@ -76,6 +80,30 @@ func (f *fields) lookup(name []byte) int32 {
 	return n
 }
 
+func (f *field) setRaw(raw []byte) {
+	f.raw, f.short = f.raw[:0], false
+	if len(raw) > maxRaw {
+		return
+	}
+	f.raw = append(f.raw, raw...)
+	if n := len(raw); n >= 8 && n <= 16 {
+		f.short = true
+		f.head, f.tail = binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[n-8:])
+	}
+}
+
+// stands says whether b goes on with the field's raw bytes at i.
+func (f *field) stands(b []byte, i int) bool {
+	n := len(f.raw)
+	if n == 0 || n > len(b)-i {
+		return false
+	}
+	if f.short {
+		return binary.LittleEndian.Uint64(b[i:]) == f.head && binary.LittleEndian.Uint64(b[i+n-8:]) == f.tail
+	}
+	return string(b[i:i+n]) == string(f.raw)
+}
+
 // fieldName reads from the end of a value to the beginning of the next: comma,
 // name, colon. At the end of the object the entry is -1.
 func (d *Decoder) fieldName(b []byte, start int, prev int32) (int, int32, *sqlerr.Error) {
@@ -105,10 +133,7 @@ func (d *Decoder) fieldName(b []byte, start int, prev int32) (int, int32, *sqler
 	if prev == 0 {
 		learn = &d.fields.list[0]
 	}
-	learn.raw = learn.raw[:0]
-	if i-start <= maxRaw {
-		learn.raw = append(learn.raw, b[start:i]...)
-	}
+	learn.setRaw(b[start:i])
 	d.fields.list[prev].next = entry
 	return i, entry, nil
 }
