@@ -42,6 +42,7 @@ func (r *Runtime) scanInput(in *input, rows int) error {
 func (r *Runtime) scanPiece(in *input, piece *resultDecoder, rows int) error {
 	var failed error
 	more := false
+	var last []byte // the key behind the last one
 	budget := r.opts.PieceBytes
 	err := r.store.Scan(in.from.spec.Result.Arr, in.cursor, nil, func(key, val []byte) bool {
 		if rows == 0 || budget <= 0 {
@@ -50,11 +51,13 @@ func (r *Runtime) scanPiece(in *input, piece *resultDecoder, rows int) error {
 		}
 		rows--
 		budget -= len(key) + len(val)
-		in.lastKey = append(append(in.lastKey[:0:0], key...), 0)
+		last = append(append(last[:0], key...), 0)
 		failed = piece.add(key, val)
 		return failed == nil
 	})
-	in.atEnd = !more
+	if in.atEnd = !more; last != nil {
+		in.lastKey = last
+	}
 	if failed != nil {
 		return failed
 	}

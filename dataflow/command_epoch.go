@@ -33,7 +33,9 @@ func (r *Runtime) commandEpoch(ctx context.Context, q *request) error {
 			r.commandDone(q, gone)
 			return nil
 		}
-		r.commitFailed(err)
+		if r.hopeless(err) {
+			return err
+		}
 	}
 	q.err = err
 	r.releaseEpoch()

@@ -313,10 +313,10 @@ func (r *Runtime) commitStore(ctx context.Context, ep *epochWork, retry bool) er
 			r.commitFailed(nil)
 			return nil
 		}
-		if permanent(err) || !retry {
+		r.commitFailed(err)
+		if permanent(err) || r.hopeless(err) || !retry {
 			return err
 		}
-		r.commitFailed(err)
 		r.opts.Log.Warn("commit failed, it will be tried again", "epoch", ep.commit.Number, "pause", pause, "err", err)
 		timer := time.NewTimer(pause)
 		select {
@@ -329,15 +329,29 @@ func (r *Runtime) commitStore(ctx context.Context, ep *epochWork, retry bool) er
 	}
 }
 
+// commitFailed shows that a commit failed, or with nil that one succeeded.
 func (r *Runtime) commitFailed(err error) {
+	if err == nil && r.failing.IsZero() {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
-		r.stats.CommitError = ""
+		r.failing, r.stats.CommitError = time.Time{}, ""
 		return
+	}
+	if r.failing.IsZero() && !permanent(err) {
+		r.failing = r.opts.Now()
 	}
 	r.stats.CommitRetries++
 	r.stats.CommitError = err.Error()
+}
+
+// hopeless says whether commits have failed for so long that only opening the
+// store again can help. Want of resources (a full disk) may take an operator
+// any time to mend.
+func (r *Runtime) hopeless(err error) bool {
+	return !r.failing.IsZero() && !resources(err) && r.since(r.failing) >= r.opts.RetryFor
 }
 
 // finish publishes the epoch, hands subscribers their deltas and lets go of

@@ -29,6 +29,7 @@ type Options struct {
 	AskTimeout time.Duration // for questions to a source outside of the loop (5 s)
 	RetryMin   time.Duration // first and longest pause before a commit is tried again (50 ms, 2 s)
 	RetryMax   time.Duration
+	RetryFor   time.Duration // then Run gives up, unless the store wants resources: a full disk (30 s)
 
 	Now       func() time.Time                       // time.Now
 	Build     func(*Node) (operator.Operator, error) // BuildOperator
@@ -52,7 +53,7 @@ func (o Options) withDefaults() Options {
 	for _, x := range []struct {
 		p *time.Duration
 		d time.Duration
-	}{{&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}} {
+	}{{&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}, {&o.RetryFor, 30 * time.Second}} {
 		if *x.p <= 0 {
 			*x.p = x.d
 		}
@@ -121,6 +122,7 @@ type Runtime struct {
 	topology
 	restored     bool
 	saved        *savedPositions // of the store's epoch, until Restore
+	failing      time.Time       // since when commits fail; zero: they do not
 	dirty        bool            // the positions blob is to be written
 	viewsChanged bool
 	viewTable    *viewTable
@@ -141,9 +143,10 @@ type Runtime struct {
 // New returns a Runtime over the store's last epoch. It reads the positions
 // blob; XX001 if that is damaged or of another version.
 func New(store Store, opts Options) (*Runtime, error) {
+	opts = opts.withDefaults()
 	r := &Runtime{
-		store:    store,
-		opts:     opts.withDefaults(),
+		store:    patientStore{store, opts.RetryMin, opts.Log},
+		opts:     opts,
 		requests: make(chan *request),
 		wake:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),

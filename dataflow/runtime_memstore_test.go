@@ -24,6 +24,7 @@ type memStore struct {
 	pins      int
 	commits   int
 	broken    bool
+	cause     error // of refused commits
 	// outcome decides what the n-th commit (from 1) does; nil: it succeeds.
 	outcome func(n int) commitOutcome
 }
@@ -45,7 +46,7 @@ type memArr struct {
 }
 
 func newMemStore() *memStore {
-	return &memStore{arrs: map[storage.Arrangement]*memArr{}, meta: map[string]string{}}
+	return &memStore{cause: errRefused, arrs: map[storage.Arrangement]*memArr{}, meta: map[string]string{}}
 }
 
 // reopen is what recovery does after a crash.
@@ -64,6 +65,20 @@ func (m *memStore) failFrom(nth int, outcome commitOutcome) {
 	m.outcome = func(n int) commitOutcome {
 		if n == at {
 			return outcome
+		}
+		return commitOK
+	}
+}
+
+// refuse lets the next n commits fail.
+func (m *memStore) refuse(cause error, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := m.commits + n
+	m.cause = cause
+	m.outcome = func(n int) commitOutcome {
+		if n <= last {
+			return commitRefused
 		}
 		return commitOK
 	}
@@ -151,7 +166,7 @@ func (m *memStore) Commit(e *storage.Epoch) error {
 		outcome = m.outcome(m.commits)
 	}
 	if outcome == commitRefused {
-		return errRefused
+		return m.cause
 	}
 	for _, c := range e.Create {
 		if m.arrs[c.Arr] != nil {

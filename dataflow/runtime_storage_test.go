@@ -3,7 +3,9 @@ package dataflow
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/streamdb/streamdb/storage"
 	"github.com/streamdb/streamdb/storage/storagetest"
@@ -17,6 +19,7 @@ type diskStore struct {
 	files   *storagetest.MemBlocks
 	results *storagetest.MemBlocks
 	store   *storage.Store
+	faults  *storagetest.Faults // of the next open; nil: none
 }
 
 func newDiskStore() *diskStore {
@@ -30,9 +33,14 @@ func newDiskStore() *diskStore {
 func (d *diskStore) open(t *testing.T) Store {
 	t.Helper()
 	d.crash(t)
-	store, err := storage.OpenWith(context.Background(), storage.Options{MemoryLimit: 4 << 20, FlushUnit: 1 << 15, BlockSize: 512, MergeRate: -1}, storage.Seams{
-		Meta: d.meta, Log: d.log, Files: d.files, Results: d.results,
-	})
+	seams := storage.Seams{Meta: d.meta, Log: d.log, Files: d.files, Results: d.results}
+	if f := d.faults; f != nil {
+		seams = storage.Seams{Meta: f.Meta(d.meta), Log: f.Log(d.log), Files: f.Blocks(d.files), Results: f.Blocks(d.results)}
+	}
+	store, err := storage.OpenWith(context.Background(), storage.Options{MemoryLimit: 4 << 20, FlushUnit: 1 << 15, BlockSize: 512, MergeRate: -1}, seams)
+	if err != nil && d.faults != nil {
+		return nil // the fault was in recovery
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,4 +67,66 @@ func TestBackfillOverStorage(t *testing.T) {
 			newBackfill(t, seed, func() Store { return d.open(t) }).run()
 		})
 	}
+}
+
+// TestStorageFaults fails the n-th call to the disk, for each n, before, after
+// and in the middle of its effect, and holds that after a restart everything is
+// as if nothing had happened.
+func TestStorageFaults(t *testing.T) {
+	for effect, name := range map[storagetest.Effect]string{storagetest.None: "none", storagetest.Whole: "whole", storagetest.Torn: "torn"} {
+		t.Run(name, func(t *testing.T) {
+			ended := 0
+			for n := 1; n <= 40; n++ {
+				if faultOnce(t, n, effect) {
+					ended++
+				}
+			}
+			if effect != storagetest.None && ended == 0 {
+				t.Error("no fault ended the runtime")
+			}
+		})
+	}
+}
+
+func faultOnce(t *testing.T, n int, effect storagetest.Effect) (ended bool) {
+	d := newDiskStore()
+	defer d.crash(t)
+	w := newWorld(t, Options{CutRows: 16, RetryFor: time.Nanosecond})
+	w.open = func() Store { return d.open(t) }
+	w.run()
+	topic := newFakeTopic(uint64(n), 2, 5)
+	rng := rand.New(rand.NewPCG(uint64(n), 1))
+	topic.produce(0, someRecords(rng, 40, 9)...)
+	w.stream(1, topic)
+	w.mustView(groupView(2, 1, 0, 20))
+	w.caughtUp()
+	w.mustView(passView(3, 1, 21)) // is backfilling when the fault comes
+	w.stop()
+	topic.produce(1, someRecords(rng, 200, 9)...)
+	d.faults = storagetest.NewFaults(n, effect)
+	store := d.open(t)
+	d.faults = nil
+	if store != nil {
+		w.open = func() Store { return store }
+		w.start()
+		waitEndOrCaughtUp(w)
+		select {
+		case <-w.rt.ended:
+			ended = true
+			if err := w.crashed(); err == nil {
+				t.Error("Run ended without an error")
+			}
+		default:
+			w.stop()
+		}
+	}
+	w.open = func() Store { return d.open(t) }
+	w.start()
+	w.caughtUp()
+	if got := w.check(nil); got != 2 {
+		t.Fatalf("fault %d: %d views compared: %+v", n, got, w.rt.Views())
+	}
+	w.checkErrors(t, topic)
+	w.stop()
+	return ended
 }

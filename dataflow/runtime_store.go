@@ -1,8 +1,11 @@
 package dataflow
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -48,5 +51,60 @@ func permanent(err error) bool {
 		return true
 	}
 	var e *sqlerr.Error
-	return errors.As(err, &e) && !strings.HasPrefix(e.Code, "53") && !strings.HasPrefix(e.Code, "58")
+	return errors.As(err, &e) && !resources(err) && !strings.HasPrefix(e.Code, "58")
+}
+
+// resources says whether the store refuses for want of resources (class 53).
+func resources(err error) bool {
+	var e *sqlerr.Error
+	return errors.As(err, &e) && strings.HasPrefix(e.Code, "53")
+}
+
+// readRetries is how often a read of the store that failed is tried again. The
+// pauses add up to 1.5 s with the default Options.RetryMin.
+const readRetries = 5
+
+// patientStore reads again when a read fails, since one bad answer of a disk
+// must not quarantine a view. Damaged data (XX001) is not read again.
+type patientStore struct {
+	Store
+	pause time.Duration
+	log   *slog.Logger
+}
+
+// Fetch implements Store.
+func (s patientStore) Fetch(arr storage.Arrangement, keys *zset.List, vals *storage.Values) error {
+	return s.try(func() error { return s.Store.Fetch(arr, keys, vals) })
+}
+
+// Scan implements Store. It goes on behind the last key that fn has seen.
+func (s patientStore) Scan(arr storage.Arrangement, lo, hi []byte, fn func(key, val []byte) bool) error {
+	ended := false
+	var seen []byte // the key behind the last one
+	return s.try(func() error {
+		if ended {
+			return nil
+		}
+		if seen != nil {
+			lo = bytes.Clone(seen)
+		}
+		return s.Store.Scan(arr, lo, hi, func(key, val []byte) bool {
+			seen = append(append(seen[:0], key...), 0)
+			ended = !fn(key, val)
+			return !ended
+		})
+	})
+}
+
+func (s patientStore) try(read func() error) error {
+	pause := s.pause
+	for n := 0; ; n++ {
+		err := read()
+		if err == nil || n == readRetries || broken(err) || sqlerr.Code(err) == sqlerr.DataCorrupted || sqlerr.Code(err) == sqlerr.AdminShutdown {
+			return err
+		}
+		s.log.Warn("reading the store failed, it will be tried again", "pause", pause, "err", err)
+		time.Sleep(pause)
+		pause *= 2
+	}
 }

@@ -448,6 +448,29 @@ func TestCommitRetry(t *testing.T) {
 	}
 }
 
+// A store that goes on refusing ends Run, so that the process recovers; one
+// that lacks space is waited for.
+func TestCommitNeverSucceeds(t *testing.T) {
+	for _, cause := range []error{errRefused, sqlerr.New(sqlerr.DiskFull, "no space")} {
+		w := newWorld(t, Options{RetryFor: time.Nanosecond})
+		w.run()
+		topic := newFakeTopic(1, 1, 3)
+		w.stream(1, topic)
+		w.mustView(groupView(2, 1, 0, 20))
+		w.store.refuse(cause, 20)
+		topic.produce(0, record{k: 1})
+		if cause == errRefused {
+			if err := w.crashed(); !errors.Is(err, errRefused) {
+				t.Errorf("Run: %v", err)
+			}
+			w.start()
+		}
+		w.caughtUp()
+		w.check(nil)
+		w.stop()
+	}
+}
+
 // A store that never takes an epoch does not keep Run from ending.
 func TestStopWhileCommitFails(t *testing.T) {
 	w := newWorld(t, Options{RetryMin: time.Hour, RetryMax: time.Hour})
