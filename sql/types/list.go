@@ -50,7 +50,7 @@ func DecodeList(t Type, b []byte) (l ListReader, ok bool) {
 		b, ok = l.readDims(b)
 	}
 	if !ok || len(b) < (l.n+7)/8 {
-		return l, false
+		return ListReader{elem: l.elem}, false // reads as empty
 	}
 	l.nulls, l.rest = b[:(l.n+7)/8], b[(l.n+7)/8:]
 	return l, true
