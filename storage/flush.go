@@ -19,8 +19,9 @@ const (
 	// sealed though its rows take little memory: it bounds the replay.
 	sealLogUnits = 2
 
-	firstRetry = 10 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	firstRetry        = 10 * time.Millisecond
+	longestFlushRetry = 2 * time.Second
+	longestMergeRetry = time.Minute // where a run is damaged, it stays so
 )
 
 // background is the store's two goroutines, one that flushes and one that
@@ -140,7 +141,7 @@ func (s *Store) flushLoop() {
 		if g == nil {
 			return
 		}
-		s.retry("flush", &s.bg.flushErr, func() error { return s.flush(g) })
+		s.retry("flush", &s.bg.flushErr, longestFlushRetry, func() error { return s.flush(g) })
 		if s.stopping() {
 			return
 		}
@@ -169,8 +170,8 @@ func (s *Store) freshRuns() int {
 
 // retry repeats work until it succeeds or the store is closed. The last error
 // is kept where Commit sees it.
-func (s *Store) retry(what string, last *error, work func() error) {
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+func (s *Store) retry(what string, last *error, longest time.Duration, work func() error) {
+	for wait := firstRetry; ; wait = min(2*wait, longest) {
 		err := work()
 		if s.stopping() {
 			return
@@ -298,6 +299,9 @@ type flushWriter struct {
 	filter *versionFilter
 	runs   [Result + 1]*runBuilder
 	done   []runDesc // finished runs; dropped if the generation is not
+	arr    Arrangement
+	place  Placement
+	dead   bool
 	key    []byte
 	hint   int
 	rows   int64
@@ -307,11 +311,13 @@ type flushWriter struct {
 func (w *flushWriter) group(a *arena, items []sortItem) error {
 	first := a.at(items[0].ref)
 	arr := first.arr()
-	st, _ := w.store.arrangement(arr)
-	if w.filter.isDead(arr) {
+	if arr != w.arr || w.rows == 0 {
+		w.arr, w.dead, w.place = arr, w.filter.isDead(arr), w.filter.arrs[arr].placement
+	}
+	if w.dead {
 		return nil
 	}
-	b, err := w.run(st.placement)
+	b, err := w.run(w.place)
 	if err != nil {
 		return err
 	}

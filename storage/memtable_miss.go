@@ -15,8 +15,11 @@ const (
 	// coldReaders is the number of goroutines that read at once where blocks
 	// come from the disk.
 	coldReaders = 16
-	// coldBlock is the time of reading a block above which it came from the disk.
-	coldBlock = 40 * time.Microsecond
+	// coldBlock is the time of reading a block, one reader, above which it came
+	// from the disk; warmBlock the time a block, all readers together, below
+	// which it did not.
+	coldBlock = 60 * time.Microsecond
+	warmBlock = 15 * time.Microsecond
 )
 
 // missReader reads the rows that Fetch does not find in the row table from the
@@ -118,8 +121,11 @@ func (s *Store) insertFound(arr Arrangement, keys *zset.List, out Values, n int,
 		}
 	}
 	if blocks > 0 {
-		// With several readers a block takes a share of the time only.
-		s.misses.cold = took*time.Duration(min(n, coldReaders))/time.Duration(blocks) > coldBlock
+		if s.misses.cold {
+			s.misses.cold = took/time.Duration(blocks) > warmBlock
+		} else {
+			s.misses.cold = took*time.Duration(n)/time.Duration(blocks) > coldBlock
+		}
 	}
 	s.stats.readBlocks.Add(blocks)
 	s.stats.bloomSkips.Add(skips)

@@ -28,7 +28,7 @@ func (s *Store) mergeLoop() {
 		if job == nil {
 			return
 		}
-		s.retry("merge", &s.bg.mergeErr, func() error { return s.merge(job) })
+		s.retry("merge", &s.bg.mergeErr, longestMergeRetry, func() error { return s.merge(job) })
 		if s.stopping() {
 			return
 		}
@@ -92,6 +92,7 @@ type mergeWriter struct {
 	descs  []runDesc
 	rows   int
 
+	arr   Arrangement
 	key   []byte
 	hash  uint64
 	dead  bool
@@ -187,7 +188,9 @@ func (w *mergeWriter) begin(it *runIter) error {
 	}
 	w.key = append(w.key[:0], it.key...)
 	arr := Arrangement(it.arr)
-	w.dead = w.filter.isDead(arr)
+	if arr != w.arr || w.newer == 0 {
+		w.arr, w.dead = arr, w.filter.isDead(arr)
+	}
 	w.hash = hashKey(arr, it.key[runKeyArr:])
 	w.newer = math.MaxUint64
 	w.tombs = w.tombs[:0]

@@ -110,7 +110,8 @@ func flushUnit(limit int64) int64 {
 }
 
 // Seams are a store's ways to the disk. OpenWith takes them from outside, for
-// tests. Close closes Log, Files, Results and Meta in this order.
+// tests. Files and Results must be different. Close closes Log, Files, Results
+// and Meta in this order.
 type Seams struct {
 	Meta    Meta
 	Log     Log
@@ -157,7 +158,13 @@ func openSeams(o Options) (s Seams, err error) {
 		}
 	}()
 	noSync := o.Sync == SyncOff
-	badger, err := OpenBadger(filepath.Join(o.Dir, "meta"), BadgerOptions{NoSync: noSync, MinFree: o.MinFree, Logger: o.Log})
+	// Badger refuses later than Commit does: an epoch that Commit let pass must
+	// find room for its catalog changes.
+	minFree := o.MinFree
+	if minFree > 0 {
+		minFree = minFree/4 + 1
+	}
+	badger, err := OpenBadger(filepath.Join(o.Dir, "meta"), BadgerOptions{NoSync: noSync, MinFree: minFree, Logger: o.Log})
 	if err != nil {
 		return s, err
 	}

@@ -65,6 +65,9 @@ type Store struct {
 // when it fails.
 func OpenWith(ctx context.Context, o Options, seams Seams) (*Store, error) {
 	o, err := o.withDefaults()
+	if err == nil && seams.Files == seams.Results {
+		err = errors.New("files and results share a block store")
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("storage options: %w", err), seams.close())
 	}
