@@ -10,8 +10,11 @@ import (
 // those that come to zero. Rows keep the order of their first appearance, so
 // the result depends on the input alone.
 func Consolidate(ts []types.Type, batches []*Batch) *Batch {
-	var c consolidator
-	c.seed = maphash.MakeSeed()
+	rows := 0
+	for _, b := range batches {
+		rows += b.Len()
+	}
+	c := newConsolidator(rows)
 	for i, b := range batches {
 		for j := range b.Len() {
 			r := b.Row(j)
@@ -43,6 +46,21 @@ type consolidated struct {
 	weight int64
 	batch  int
 	row    int
+}
+
+// newConsolidator makes room for so many rows, up to a limit above which rows
+// are expected to repeat.
+func newConsolidator(rows int) *consolidator {
+	const most = 1 << 16
+	rows = min(rows, most)
+	slots := 64
+	for slots*3 < rows*4 {
+		slots *= 2
+	}
+	c := &consolidator{seed: maphash.MakeSeed(), slots: make([]int32, slots), entries: make([]consolidated, 0, rows)}
+	c.images.Data = make([]byte, 0, 32*rows)
+	c.images.Off = make([]uint32, 0, rows)
+	return c
 }
 
 func (c *consolidator) add(b *Batch, batch, row int, weight int64) {

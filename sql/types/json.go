@@ -40,7 +40,8 @@ func ValidateJSON(s []byte) error {
 // numbers exact without exponent, one blank after each comma and colon, the
 // shortest escapes. 22P02 for other text, 22P05 for \u0000.
 func AppendJSONB(dst, s []byte) ([]byte, error) {
-	j := jsonScanner{in: s, canonical: true, out: dst}
+	var members [16]jsonMember
+	j := jsonScanner{in: s, canonical: true, out: dst, members: members[:0]}
 	if err := j.document(); err != nil {
 		return nil, err
 	}
@@ -134,10 +135,8 @@ func (j *jsonScanner) value() error {
 		return j.unexpected("value")
 	}
 	switch c := j.in[j.at]; {
-	case c == '{':
-		return j.nested((*jsonScanner).object)
-	case c == '[':
-		return j.nested((*jsonScanner).array)
+	case c == '{' || c == '[':
+		return j.nested(c == '{')
 	case c == '"':
 		return j.string()
 	case c == '-' || isDigit(c):
@@ -157,12 +156,16 @@ func (j *jsonScanner) value() error {
 	return j.unexpected("value")
 }
 
-func (j *jsonScanner) nested(f func(*jsonScanner) error) error {
+func (j *jsonScanner) nested(object bool) (err error) {
 	if j.depth++; j.depth > maxJSONDepth {
 		return sqlerr.New(sqlerr.StatementTooComplex, "stack depth limit exceeded").
 			WithHint("The JSON value is nested more than %d levels deep.", maxJSONDepth)
 	}
-	err := f(j)
+	if object {
+		err = j.object()
+	} else {
+		err = j.array()
+	}
 	j.depth--
 	return err
 }

@@ -21,8 +21,9 @@ func (j *jsonScanner) sortMembers(start, first int) {
 		}
 	}
 	if !sorted {
-		slices.SortStableFunc(members, func(a, b jsonMember) int { return compareKeys(j.keyOf(a), j.keyOf(b)) })
-		old := append([]byte(nil), j.out[start:]...)
+		j.sortByKey(members)
+		j.scratch = append(j.scratch[:0], j.out[start:]...)
+		old := j.scratch
 		out := j.out[:start]
 		for i, m := range members {
 			if i+1 < len(members) && bytes.Equal(old[m.key-start:m.value-start], old[members[i+1].key-start:members[i+1].value-start]) {
@@ -36,6 +37,19 @@ func (j *jsonScanner) sortMembers(start, first int) {
 		j.out = out
 	}
 	j.members = j.members[:first]
+}
+
+// sortByKey sorts stably; small objects by insertion, which needs no memory.
+func (j *jsonScanner) sortByKey(members []jsonMember) {
+	if len(members) > 16 {
+		slices.SortStableFunc(members, func(a, b jsonMember) int { return compareKeys(j.keyOf(a), j.keyOf(b)) })
+		return
+	}
+	for i := 1; i < len(members); i++ {
+		for k := i; k > 0 && compareKeys(j.keyOf(members[k-1]), j.keyOf(members[k])) > 0; k-- {
+			members[k-1], members[k] = members[k], members[k-1]
+		}
+	}
 }
 
 // keyOf returns a member's key with its quotes, as written to out.
