@@ -165,3 +165,125 @@ func BenchmarkUpdateHot(b *testing.B) {
 		return scatter(r.Uint64N(rows))
 	})
 }
+
+// BenchmarkRecovery opens a store whose log holds 200,000 unflushed rows.
+func BenchmarkRecovery(b *testing.B) {
+	const rows = 200_000
+	o := storage.Options{Dir: b.TempDir(), MemoryLimit: 256 << 20, FlushUnit: 64 << 20}
+	l := &benchLoad{}
+	var err error
+	l.store, err = storage.Open(context.Background(), o)
+	must(b, err)
+	for i := 0; i < rows; i++ {
+		l.keys.Data = binary.BigEndian.AppendUint64(l.keys.Data, scatter(uint64(i)))
+		l.keys.End()
+		l.vals.Add(make([]byte, 32))
+		if l.keys.Len() == benchEpochRows {
+			l.commit(b, l.epoch == 0)
+			l.keys.Reset()
+			l.vals.Reset()
+		}
+	}
+	must(b, l.store.Close())
+	n := 0
+	for b.Loop() {
+		s, err := storage.Open(context.Background(), o)
+		must(b, err)
+		if s.Epoch() != l.epoch || s.Stats().Rows != rows {
+			b.Fatalf("epoch is %d with %d rows", s.Epoch(), s.Stats().Rows)
+		}
+		b.StopTimer()
+		must(b, s.Close())
+		b.StartTimer()
+		n++
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(n), "open-ms")
+}
+
+// BenchmarkShortScan reads the first row of a range after every commit of 1,000
+// rows, as min and max under retraction do.
+func BenchmarkShortScan(b *testing.B) {
+	s, err := storage.Open(context.Background(), storage.Options{Dir: b.TempDir(), MemoryLimit: 128 << 20})
+	must(b, err)
+	r := rand.New(rand.NewPCG(1, 3))
+	l := &benchLoad{store: s}
+	var took time.Duration
+	n := 0
+	for b.Loop() {
+		l.keys.Reset()
+		l.vals.Reset()
+		for range 1000 {
+			l.keys.Data = binary.BigEndian.AppendUint64(l.keys.Data, r.Uint64())
+			l.keys.End()
+			l.vals.Add(make([]byte, 8))
+		}
+		l.commit(b, l.epoch == 0)
+		start := time.Now()
+		for range 10 {
+			lo := binary.BigEndian.AppendUint64(nil, r.Uint64())
+			must(b, s.Scan(1, lo, nil, func(_, _ []byte) bool { return false }))
+		}
+		took += time.Since(start)
+		n += 10
+	}
+	b.ReportMetric(float64(took.Microseconds())/float64(n), "us/scan")
+	must(b, s.Close())
+}
+
+// BenchmarkScan reads 1,000,000 rows in order, of which some are not flushed.
+func BenchmarkScan(b *testing.B) {
+	const rows = 1_000_000
+	s, err := storage.Open(context.Background(), storage.Options{Dir: b.TempDir(), MemoryLimit: 128 << 20})
+	must(b, err)
+	l := &benchLoad{store: s}
+	for i := 0; i < rows; i++ {
+		l.keys.Data = binary.BigEndian.AppendUint64(l.keys.Data, scatter(uint64(i)))
+		l.keys.End()
+		l.vals.Add(make([]byte, 32))
+		if l.keys.Len() == benchEpochRows {
+			l.commit(b, l.epoch == 0)
+			l.keys.Reset()
+			l.vals.Reset()
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		sn := s.Snapshot()
+		must(b, sn.Scan(1, nil, nil, func(_, _ []byte) bool { n++; return true }))
+		sn.Release()
+		if n != rows {
+			b.Fatalf("%d rows", n)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+	must(b, s.Close())
+}
+
+// BenchmarkGet reads single rows through snapshots.
+func BenchmarkGet(b *testing.B) {
+	const rows = 100_000
+	s, err := storage.Open(context.Background(), storage.Options{Dir: b.TempDir(), MemoryLimit: 128 << 20})
+	must(b, err)
+	l := &benchLoad{store: s}
+	for i := range uint64(rows) {
+		l.keys.Data = binary.BigEndian.AppendUint64(l.keys.Data, scatter(i))
+		l.keys.End()
+		l.vals.Add(make([]byte, 32))
+	}
+	l.commit(b, true)
+	r := rand.New(rand.NewPCG(1, 4))
+	var key, buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		key = binary.BigEndian.AppendUint64(key[:0], scatter(r.Uint64N(rows)))
+		sn := s.Snapshot()
+		val, ok, err := sn.Get(1, key, buf[:0])
+		if err != nil || !ok {
+			b.Fatal(ok, err)
+		}
+		buf = val
+		sn.Release()
+	}
+	must(b, s.Close())
+}
