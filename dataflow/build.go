@@ -19,6 +19,10 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewAggregate(n.Aggregate)
 	case n.Materialize != nil:
 		return operator.NewMaterialize(n.Materialize)
+	case n.Checksum != nil:
+		return operator.NewChecksum(n.Checksum)
+	case n.Outbox != nil:
+		return operator.NewOutbox(n.Outbox)
 	}
 	return nil, sqlerr.New(sqlerr.InternalError, "graph node has no operator")
 }
@@ -52,6 +56,10 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.Aggregate.Input}
 	case n.Materialize != nil:
 		return [][]types.Type{n.Materialize.Input}
+	case n.Checksum != nil:
+		return [][]types.Type{n.Checksum.Input}
+	case n.Outbox != nil:
+		return [][]types.Type{n.Outbox.Input, operator.AckTypes()}
 	}
 	return nil
 }
@@ -60,7 +68,7 @@ func (n *Node) inputTypes() [][]types.Type {
 func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
-		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil,
+		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
 	} {
 		if set {
 			k++

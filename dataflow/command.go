@@ -64,6 +64,9 @@ type ViewSpec struct {
 	Name   string
 	Graph  *Graph
 	Result ResultSpec
+	// Committed, when set, is told after each epoch that is durable and in which
+	// the view computed. It runs in the loop and must not wait.
+	Committed func(epoch uint64)
 }
 
 // topology says whether the command changes which relations exist. Such

@@ -361,6 +361,9 @@ func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
 		if v.ran && v.subs != nil {
 			v.feedSubscriptions(ep.commit.Number)
 		}
+		if v.ran && v.spec.Committed != nil {
+			v.spec.Committed(ep.commit.Number)
+		}
 	}
 	r.mu.Lock()
 	r.stats.Rows += ep.rows

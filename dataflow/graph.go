@@ -29,6 +29,8 @@ type Node struct {
 	Aggregate   *operator.AggregateSpec   `json:"aggregate,omitempty"`
 	Materialize *operator.MaterializeSpec `json:"materialize,omitempty"`
 	Values      *ValuesInput              `json:"values,omitempty"`
+	Checksum    *operator.ChecksumSpec    `json:"checksum,omitempty"` // the end of a sink's graph
+	Outbox      *operator.OutboxSpec      `json:"outbox,omitempty"`   // the end of a sink's graph
 }
 
 // RelationInput is a leaf: the deltas of a relation. Need lists the columns

@@ -151,6 +151,10 @@ func (n *Node) arrangements() []storage.Arrangement {
 		}
 	case n.Materialize != nil:
 		out = append(out, n.Materialize.Arr)
+	case n.Checksum != nil:
+		out = append(out, n.Checksum.Arr)
+	case n.Outbox != nil:
+		out = append(out, n.Outbox.Arr)
 	}
 	return out
 }
