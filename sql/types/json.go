@@ -366,6 +366,7 @@ func (j *jsonScanner) string() error {
 // the place behind its closing quote. Lax leaves Unicode escapes unjudged, as
 // the type json does: they may be NUL or half of a surrogate pair.
 func unescapeJSON(dst, in []byte, i int, lax bool) (text []byte, end int, err error) {
+	start := i - 1
 	for i < len(in) {
 		c := in[i]
 		switch {
@@ -398,7 +399,7 @@ func unescapeJSON(dst, in []byte, i int, lax bool) (text []byte, end int, err er
 		dst = utf8.AppendRune(dst, r)
 		i += n
 	}
-	return nil, 0, errJSON("Token \"%s\" is invalid.", in[min(i, len(in)):])
+	return nil, 0, errJSON("Token \"%s\" is invalid.", in[start:])
 }
 
 // unicodeEscape reads \uXXXX, or two that are a surrogate pair.

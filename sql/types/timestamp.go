@@ -143,10 +143,11 @@ func (d *dateDecoder) timestamp(withZone bool) (int64, dateFault) {
 	case specialNow:
 		return d.specialNow(withZone)
 	}
-	ts, ok := timestampFromParts(DaysFromCivil(d.civil.Year, d.civil.Month, d.civil.Day), d.civil.TimeOfDay())
-	if !ok && !withZone || ts == 0 && !ok {
-		return 0, badField
+	days := DaysFromCivil(d.civil.Year, d.civil.Month, d.civil.Day)
+	if days < minDate-1 || days > endTimestamp/MicrosPerDay+1 {
+		return 0, badField // too far for 64 bits, too
 	}
+	ts := days*MicrosPerDay + d.civil.TimeOfDay()
 	if withZone {
 		ts -= d.zoneSeconds(ts) * MicrosPerSecond
 	}
