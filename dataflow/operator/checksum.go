@@ -19,8 +19,8 @@ import (
 // as often as its weight says. So over a relation t in PostgreSQL (14 or later)
 // with the same rows the sink's rows and checksum are
 //
-//	SELECT count(*), mod(mod(sum(hash_record_extended(t, 0)), 2^64::numeric)
-//	       + 2^64::numeric, 2^64::numeric) FROM t;
+//	SELECT count(*), mod(sum(hash_record_extended(t, 0)) + 18446744073709551616 * count(*),
+//	       18446744073709551616) FROM t;
 //
 // That is, with all arithmetic modulo 2^64:
 //
