@@ -16,6 +16,7 @@ type Filter struct {
 	terms []term
 	width int
 	sel   []int32
+	value arg // of the term at hand
 }
 
 // term is one part of the conjunction. A row for which a term is false, NULL or
@@ -111,10 +112,10 @@ func (f *Filter) Select(b *zset.Batch) (sel []int32, errs *Errors, err error) {
 func (f *Filter) select1(t *term, s *scope) []int32 {
 	x := &f.x
 	if t.pick != nil {
-		a := t.value.eval(x, s)
-		sel := t.pick(f.sel[:x.n], &a, x.n, s.sel)
-		if a.Null != nil {
-			sel = dropNulls(sel, &a)
+		f.value = t.value.eval(x, s)
+		sel := t.pick(f.sel[:x.n], &f.value, x.n, s.sel)
+		if f.value.Null != nil {
+			sel = dropNulls(sel, &f.value)
 		}
 		return x.errs.Drop(sel)
 	}

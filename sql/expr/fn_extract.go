@@ -40,7 +40,11 @@ const (
 
 // parseField knows PostgreSQL's names and abbreviations of fields.
 func parseField(name []byte) field {
-	switch string(bytes.ToLower(name)) {
+	var buf [16]byte // longer than any name
+	if len(name) > len(buf) {
+		return fieldNone
+	}
+	switch string(appendLower(buf[:0], name)) {
 	case "us", "usec", "usecond", "useconds", "usecs", "microsecon", "microsecond", "microseconds":
 		return fieldMicrosecond
 	case "ms", "msec", "msecond", "mseconds", "msecs", "millisecon", "millisecond", "milliseconds":
@@ -154,8 +158,16 @@ type extractor[T any] func(f field, v T) (part, error)
 func extract[T, R any](t types.Type, e func(zone *time.Location) extractor[T], result func(part) R) maker {
 	return func(s *site) (kernel, error) {
 		take := e(s.env.zone())
+		known := fieldNone // of a constant name
+		if d, ok := s.constant(0); ok {
+			known = parseField(d.Bytes)
+		}
 		return fn2e(func(name []byte, v T) (r R, err error) {
-			p, err := take(parseField(name), v)
+			f := known
+			if f == fieldNone {
+				f = parseField(name)
+			}
+			p, err := take(f, v)
 			if err != nil {
 				return r, err
 			}

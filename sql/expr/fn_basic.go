@@ -1,3 +1,0 @@
-package expr
-
-func (t *tables) addMisc() {}
