@@ -28,7 +28,11 @@ func (p *parser) alter() ast.Stmt {
 	a.Name = p.objectName()
 	p.accept('*')
 	for p.err == nil {
+		at := p.cur()
 		action := p.alterAction()
+		if action == nil && !otherAction(at.kw) {
+			p.failAt(at)
+		}
 		if action == nil {
 			return p.utilityFrom(start)
 		}
@@ -38,6 +42,18 @@ func (p *parser) alter() ast.Stmt {
 		}
 	}
 	return a
+}
+
+// otherAction reports whether a keyword begins an action of ALTER that
+// PostgreSQL knows and nothing here reads.
+func otherAction(kw keyword) bool {
+	switch kw {
+	case kwAdd, kwAlter, kwDrop, kwSet, kwReset, kwRename, kwEnable, kwDisable, kwAttach, kwDetach, kwValidate,
+		kwCluster, kwInherit, kwNo, kwOf, kwNot, kwForce, kwReplica, kwOptions, kwDepends, kwRefresh,
+		kwAs, kwIncrement, kwMinvalue, kwMaxvalue, kwStart, kwRestart, kwCache, kwCycle, kwOwned, kwSequence, kwUpdate:
+		return true
+	}
+	return false
 }
 
 // alterRole parses ALTER ROLE|USER|GROUP|DATABASE: settings, options, names.
@@ -63,6 +79,9 @@ func (p *parser) alterRole(pos ast.Pos, kind ast.ObjectKind, start int) ast.Stmt
 		return &ast.Alter{Pos: pos, Kind: kind, Name: name, Actions: []ast.AlterAction{p.alterAction()}}
 	case kind == ast.KindDatabase, kind == ast.KindGroup, s.InDatabase != "":
 		return p.utilityFrom(start)
+	}
+	if s.Name == "" {
+		p.fail()
 	}
 	p.acceptKw(kwWith)
 	return &ast.CreateRole{Pos: pos, Kind: kind, Alter: true, Name: s.Name, Options: p.roleOptions()}

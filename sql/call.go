@@ -10,6 +10,8 @@ import (
 func (p *parser) call(pos ast.Pos, qualifier []string, name string) ast.Expr {
 	p.checkQualifier(pos, qualifier, name)
 	f := &ast.FuncCall{Pos: pos, Qualifier: qualifier, Name: name}
+	windowless := p.windowless
+	p.windowless = false
 	p.expect('(')
 	p.enter()
 	p.callArgs(f)
@@ -18,7 +20,9 @@ func (p *parser) call(pos ast.Pos, qualifier []string, name string) ast.Expr {
 	if p.cur().isString() && !f.Star && !f.Distinct && !f.Variadic && len(f.Args) > 0 {
 		return p.modifiedConstant(f)
 	}
-	p.afterCall(f)
+	if !windowless {
+		p.afterCall(f)
+	}
 	return f
 }
 
@@ -27,8 +31,7 @@ func (p *parser) callArgs(f *ast.FuncCall) {
 	switch {
 	case p.is(')'):
 		return
-	case p.is('*') && p.peek(1).kind == ')':
-		p.next()
+	case p.accept('*'):
 		f.Star = true
 		return
 	case p.acceptKw(kwDistinct):
@@ -64,21 +67,22 @@ func (p *parser) arg() ast.Expr {
 	return p.expr()
 }
 
-// afterCall parses WITHIN GROUP, FILTER and OVER.
+// afterCall parses WITHIN GROUP, FILTER and OVER. None of the words may be a
+// label without AS.
 func (p *parser) afterCall(f *ast.FuncCall) {
-	if p.isKw(kwWithin) && p.peekKw(1, kwGroup) {
+	if p.isKw(kwWithin) {
 		at := p.pos()
-		p.i += 2
+		p.next()
+		p.expectKw(kwGroup)
 		p.withinGroup(f, at)
 	}
-	if p.isKw(kwFilter) && p.peek(1).kind == '(' {
-		p.i += 2
+	if p.acceptKw(kwFilter) {
+		p.expect('(')
 		p.expectKw(kwWhere)
 		f.Filter = p.expr()
 		p.expect(')')
 	}
-	if p.isKw(kwOver) && (p.peek(1).kind == '(' || p.peek(1).isColID()) {
-		p.next()
+	if p.acceptKw(kwOver) {
 		f.Over = p.over()
 	}
 }

@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 )
 
@@ -18,7 +19,10 @@ type created struct {
 func (p *parser) create() ast.Stmt {
 	c := created{start: p.i, pos: p.pos()}
 	p.next()
-	c.orReplace = p.acceptKws(kwOr, kwReplace)
+	if p.acceptKw(kwOr) {
+		p.expectKw(kwReplace)
+		c.orReplace = true
+	}
 	switch p.cur().kw {
 	case kwLocal, kwGlobal:
 		p.next()
@@ -92,7 +96,7 @@ func (p *parser) ifNotExists() bool {
 // asQuery parses AS query.
 func (p *parser) asQuery() *ast.SelectStmt {
 	p.expectKw(kwAs)
-	if !p.is('(') && !p.atSelect() {
+	if !p.is('(') && !p.atQuery() {
 		p.fail()
 	}
 	return p.selectStmt()
@@ -100,8 +104,7 @@ func (p *parser) asQuery() *ast.SelectStmt {
 
 // withData parses [WITH [NO] DATA] and returns whether NO was there.
 func (p *parser) withData() bool {
-	if p.isKw(kwWith) && (p.peekKw(1, kwData) || p.peekKw(1, kwNo)) {
-		p.next()
+	if p.acceptKw(kwWith) {
 		no := p.acceptKw(kwNo)
 		p.expectKw(kwData)
 		return no
@@ -158,6 +161,9 @@ func (p *parser) createStream(c created) ast.Stmt {
 	var e elements
 	if p.is('(') {
 		e = p.elements()
+		if e.untyped {
+			p.failHint("Every column needs a type.")
+		}
 	}
 	s.Columns, s.Constraints, s.Watermarks = e.columns, e.constraints, e.watermarks
 	hasOptions := false
@@ -309,7 +315,14 @@ func (p *parser) createDatabase(c created) ast.Stmt {
 	s.Name = p.colID()
 	p.acceptKw(kwWith)
 	for p.err == nil && !p.atEnd() {
-		o := &ast.Option{Pos: p.pos(), Name: p.colLabel()}
+		o := &ast.Option{Pos: p.pos()}
+		switch t := p.cur(); {
+		case t.kind == tokIdent:
+		case t.kw == kwConnection, t.kw == kwEncoding, t.kw == kwOwner, t.kw == kwTablespace, t.kw == kwTemplate:
+		default:
+			p.fail()
+		}
+		o.Name = p.colLabel()
 		if o.Name == "connection" {
 			p.expectKw(kwLimit)
 			o.Name = "connection_limit"
@@ -371,8 +384,11 @@ func (p *parser) roleOptions() []*ast.Option {
 		if p.isKw(kwEncrypted) || p.isKw(kwUnencrypted) {
 			p.next()
 		}
+		t := p.cur()
 		o.Name = p.colLabel()
 		switch o.Name {
+		case "superuser", "nosuperuser", "createrole", "nocreaterole", "replication", "noreplication", "createdb",
+			"nocreatedb", "login", "nologin", "bypassrls", "nobypassrls", "inherit", "noinherit":
 		case "password":
 			o.Value = p.looseValue()
 		case "connection":
@@ -390,6 +406,11 @@ func (p *parser) roleOptions() []*ast.Option {
 			o.Name, o.Value = "in_role", p.roleNames()
 		case "role", "user", "admin":
 			o.Value = p.roleNames()
+		default:
+			if t.kind != tokIdent {
+				p.failAt(t)
+			}
+			p.failf(o.Pos, sqlerr.SyntaxError, "unrecognized role option \"%s\"", o.Name)
 		}
 		list = append(list, o)
 	}

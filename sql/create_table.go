@@ -13,6 +13,8 @@ type elements struct {
 	constraints []*ast.Constraint
 	watermarks  []*ast.Watermark
 	likes       []*ast.TableLike
+	// untyped says that there are but names, as CREATE TABLE AS may have them.
+	untyped bool
 	// exclude says that there was an EXCLUDE constraint, which nothing reads.
 	exclude bool
 }
@@ -27,12 +29,17 @@ func (p *parser) createTable(c created) ast.Stmt {
 	if p.isKw(kwOf) || p.isKw(kwPartition) {
 		return p.utilityFrom(c.start)
 	}
+	untyped := false
 	if p.is('(') {
 		e := p.elements()
 		if e.exclude {
 			return p.utilityFrom(c.start)
 		}
 		s.Columns, s.Constraints, s.Watermarks, s.Likes = e.columns, e.constraints, e.watermarks, e.likes
+		if e.untyped && p.isKw(kwPartition) {
+			p.fail()
+		}
+		untyped = e.untyped
 	} else if !p.tableClauseFollows() {
 		p.fail()
 	}
@@ -47,7 +54,9 @@ func (p *parser) createTable(c created) ast.Stmt {
 			s.WithNoData = p.withData()
 			return s
 		case !p.tableClause(s):
-			p.checkTyped(s.Columns)
+			if untyped {
+				p.fail()
+			}
 			return s
 		}
 	}
@@ -102,16 +111,6 @@ func (p *parser) onCommit() string {
 	return "PRESERVE ROWS"
 }
 
-// checkTyped refuses columns without a type, which only CREATE TABLE AS may
-// have.
-func (p *parser) checkTyped(columns []*ast.ColumnDef) {
-	for _, c := range columns {
-		if c.Type == nil {
-			p.fail()
-		}
-	}
-}
-
 // elements parses columns, constraints, LIKE and WATERMARK in parentheses.
 func (p *parser) elements() elements {
 	var e elements
@@ -124,14 +123,16 @@ func (p *parser) elements() elements {
 		case p.isWord("watermark") && p.peekKw(1, kwFor):
 			e.watermarks = append(e.watermarks, p.watermark())
 		case p.isKw(kwLike):
-			e.likes = append(e.likes, p.tableLike())
+			l := p.tableLike()
+			l.Before = len(e.columns)
+			e.likes = append(e.likes, l)
 		case p.atExclude():
 			e.exclude = true
 			return e
 		case p.atTableConstraint():
 			e.constraints = append(e.constraints, p.tableConstraint())
 		default:
-			e.columns = append(e.columns, p.columnDef())
+			p.column(&e)
 		}
 		if !p.accept(',') {
 			break
@@ -139,6 +140,20 @@ func (p *parser) elements() elements {
 	}
 	p.expect(')')
 	return e
+}
+
+// column parses a column. Either all of them have types or none.
+func (p *parser) column(e *elements) {
+	bare := p.peek(1).kind == ',' || p.peek(1).kind == ')'
+	if len(e.columns) == 0 && len(e.constraints) == 0 {
+		e.untyped = bare
+	}
+	if bare == e.untyped {
+		e.columns = append(e.columns, p.columnDef())
+		return
+	}
+	p.colID()
+	p.fail()
 }
 
 // tableLike parses LIKE table [INCLUDING|EXCLUDING x ...].
@@ -182,7 +197,8 @@ func (p *parser) columnConstraint() *ast.Constraint {
 		c.Name = p.colID()
 	}
 	switch {
-	case p.acceptKws(kwNot, kwNull):
+	case p.acceptKw(kwNot):
+		p.expectKw(kwNull)
 		c.Kind = ast.ConstraintNotNull
 	case p.acceptKw(kwNull):
 		c.Kind = ast.ConstraintNull

@@ -24,8 +24,9 @@ func (p *parser) insert(w *ast.With) ast.Stmt {
 		p.expectKw(kwValue)
 	}
 	switch {
-	case s.Overriding == ast.OverridingNone && s.Columns == nil && p.acceptKws(kwDefault, kwValues):
-	case p.is('('), p.atSelect():
+	case s.Overriding == ast.OverridingNone && s.Columns == nil && p.acceptKw(kwDefault):
+		p.expectKw(kwValues)
+	case p.is('('), p.atQuery():
 		s.Query = p.selectStmt()
 	default:
 		p.fail()
@@ -39,17 +40,13 @@ func (p *parser) insert(w *ast.With) ast.Stmt {
 
 // parenSelect reports whether the parentheses here hold a query.
 func (p *parser) parenSelect() bool {
-	i := 0
-	for p.peek(i).kind == '(' {
-		i++
-	}
-	switch p.peek(i).kw {
+	switch p.peek(1).kw {
 	case kwSelect, kwWith, kwTable:
 		return true
 	case kwValues:
-		return p.peek(i+1).kind == '('
+		return p.peek(2).kind == '('
 	}
-	return false
+	return p.peek(1).kind == '('
 }
 
 // insertColumns parses the column list of INSERT.
@@ -98,7 +95,8 @@ func (p *parser) onConflict() *ast.OnConflict {
 		if p.acceptKw(kwWhere) {
 			c.Where = p.expr()
 		}
-	case p.acceptKws(kwOn, kwConstraint):
+	case p.acceptKw(kwOn):
+		p.expectKw(kwConstraint)
 		c.Constraint = p.colID()
 	}
 	p.expectKw(kwDo)

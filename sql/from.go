@@ -111,6 +111,10 @@ func (p *parser) tablePrimary() ast.TableExpr {
 	case p.functionFollows(t):
 		return p.funcTable(false)
 	}
+	if class, _ := t.class(); class == typeFunc {
+		p.next() // it could have been a function
+		p.fail()
+	}
 	return p.tableRef()
 }
 
@@ -157,7 +161,7 @@ func (p *parser) parenTableBody() (query *ast.SelectStmt, join ast.TableExpr) {
 	p.enter()
 	defer p.leave()
 	switch {
-	case p.atSelect():
+	case p.atQuery():
 		query = p.selectStmt()
 	case p.is('('):
 		pos := p.pos()
@@ -213,17 +217,22 @@ func (p *parser) tableFunc(pos ast.Pos, lateral bool) *ast.FuncTable {
 	return f
 }
 
-// functionExpr parses an operand and refuses what is no function. A prefix of
-// an aggregate's or window's clauses is refused by the planner.
+// functionExpr parses an operand and refuses what is no function. FILTER,
+// WITHIN and OVER behind it belong to what is around: they may be aliases.
 func (p *parser) functionExpr() ast.Expr {
 	t := p.cur()
+	p.windowless = true
 	e := p.primary()
-	switch e.(type) {
-	case *ast.FuncCall, *ast.SQLValueFunction, *ast.CoalesceExpr, *ast.NullIfExpr, *ast.MinMaxExpr, *ast.CastExpr,
-		*ast.CollationFor:
-	default:
-		p.failAt(t)
+	p.windowless = false
+	switch e := e.(type) {
+	case *ast.FuncCall, *ast.SQLValueFunction, *ast.CoalesceExpr, *ast.NullIfExpr, *ast.MinMaxExpr, *ast.CollationFor:
+		return e
+	case *ast.CastExpr:
+		if e.Form == ast.CastCall || e.Form == ast.CastTreat {
+			return e
+		}
 	}
+	p.failAt(t)
 	return e
 }
 

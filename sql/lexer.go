@@ -230,6 +230,7 @@ func (l *lexer) ident(start int) token {
 // number scans a numeric constant. "1..10" is 1, "..", 10.
 func (l *lexer) number(start int) token {
 	kind := tokInt
+	signed := false
 	l.digits()
 	if l.at(l.pos) == '.' && l.at(l.pos+1) != '.' {
 		kind = tokFloat
@@ -239,6 +240,7 @@ func (l *lexer) number(start int) token {
 	if c := l.at(l.pos); c == 'e' || c == 'E' {
 		i := l.pos + 1
 		if s := l.at(i); s == '+' || s == '-' {
+			signed = true
 			i++
 		}
 		if isClass(l.at(i), clsDigit) {
@@ -250,23 +252,26 @@ func (l *lexer) number(start int) token {
 			return l.fail(start, sqlerr.SyntaxError, "trailing junk after numeric literal")
 		}
 	}
-	if isClass(l.at(l.pos), clsIdentStart) {
-		l.pos++
-		l.wholeRune()
+	if next := l.at(l.pos); isClass(next, clsIdentStart) || next == '$' && hasExponent(l.text[start:l.pos]) && !signed {
+		l.identRest()
 		return l.fail(start, sqlerr.SyntaxError, "trailing junk after numeric literal")
 	}
 	return l.make(kind, start)
 }
 
-func (l *lexer) digits() {
-	for isClass(l.at(l.pos), clsDigit) {
+// hasExponent reports whether the number could as well be one that ends in
+// an identifier which begins with its e.
+func hasExponent(number string) bool { return strings.ContainsAny(number, "eE") }
+
+// identRest moves to the end of an identifier.
+func (l *lexer) identRest() {
+	for l.pos < len(l.text) && isClass(l.text[l.pos], clsIdentCont) {
 		l.pos++
 	}
 }
 
-// wholeRune moves on to the end of a character, for messages.
-func (l *lexer) wholeRune() {
-	for l.pos < len(l.text) && l.text[l.pos]&0xC0 == 0x80 {
+func (l *lexer) digits() {
+	for isClass(l.at(l.pos), clsDigit) {
 		l.pos++
 	}
 }
@@ -327,7 +332,7 @@ func (l *lexer) quotedPart(t *token, backslash bool) bool {
 	for l.pos < len(l.text) {
 		switch l.text[l.pos] {
 		case '\'':
-			if l.at(l.pos+1) != '\'' {
+			if l.at(l.pos+1) != '\'' || t.kind == tokBit || t.kind == tokHex {
 				l.pos++
 				return true
 			}
@@ -463,8 +468,7 @@ func (l *lexer) dollar(start int) token {
 		l.pos++
 		l.digits()
 		if isClass(l.at(l.pos), clsIdentStart) {
-			l.pos++
-			l.wholeRune()
+			l.identRest()
 			return l.fail(start, sqlerr.SyntaxError, "trailing junk after parameter")
 		}
 		return l.make(tokParam, start)

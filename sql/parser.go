@@ -81,6 +81,11 @@ type parser struct {
 	maxParam int
 	err      *sqlerr.Error
 	lex      lexer
+	// windowless says that the next call takes no FILTER and OVER.
+	windowless bool
+	// labelDepth is the depth of the expression behind which a label may
+	// stand without AS.
+	labelDepth int
 	// names is the rest of the block from which small name lists are cut.
 	names []string
 	buf   [64]token

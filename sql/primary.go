@@ -182,7 +182,6 @@ func (p *parser) wordCall(t *token) ast.Expr {
 // dotted parses a qualified name: a column, t.*, a call, or a typed constant.
 func (p *parser) dotted() ast.Expr {
 	pos := p.pos()
-	start := p.i
 	var qualifier []string
 	name := p.colID()
 	for p.is('.') {
@@ -201,8 +200,8 @@ func (p *parser) dotted() ast.Expr {
 	case p.is('('):
 		return p.call(pos, qualifier, name)
 	case p.cur().isString():
-		p.i = start
-		return p.typedConstant()
+		t := &ast.TypeName{Pos: pos, Qualifier: qualifier, Name: name}
+		return &ast.CastExpr{Pos: pos, Form: ast.CastLiteral, Expr: p.str(), Type: t}
 	}
 	return p.indirection(&ast.ColumnRef{Pos: pos, Qualifier: qualifier, Name: name})
 }
@@ -268,6 +267,7 @@ func (p *parser) keywordPrimary(t *token) ast.Expr {
 		if k := p.peek(1); k.kind == '(' || k.isString() {
 			return p.named()
 		}
+		p.next() // it could have been a function
 	case colName:
 		return p.colNamePrimary(t)
 	}

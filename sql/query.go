@@ -16,6 +16,10 @@ func (p *parser) atSelect() bool {
 	return false
 }
 
+// atQuery is atSelect where no expression can stand, so that VALUES is no
+// column.
+func (p *parser) atQuery() bool { return p.atSelect() || p.isKw(kwValues) }
+
 // atSelectTail reports whether something follows that belongs to a query
 // whose first operand stood in parentheses.
 func (p *parser) atSelectTail() bool {
@@ -31,7 +35,7 @@ func (p *parser) parenQuery() *ast.SelectStmt {
 	p.expect('(')
 	p.enter()
 	defer p.leave()
-	if !p.is('(') && !p.atSelect() {
+	if !p.is('(') && !p.atQuery() {
 		p.fail()
 		return &ast.SelectStmt{}
 	}
@@ -215,7 +219,9 @@ func (p *parser) target() *ast.Target {
 		t.Expr = &ast.Star{Pos: t.Pos}
 		return t
 	}
+	p.labelDepth = p.depth + 1
 	t.Expr = p.expr()
+	p.labelDepth = 0
 	switch {
 	case p.atEmit() || p.atAsOf():
 	case p.acceptKw(kwAs):

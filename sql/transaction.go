@@ -55,9 +55,11 @@ func (p *parser) isolationLevel() ast.TransactionMode {
 		return "ISOLATION LEVEL SERIALIZABLE"
 	case p.acceptKws(kwRepeatable, kwRead):
 		return "ISOLATION LEVEL REPEATABLE READ"
-	case p.acceptKws(kwRead, kwCommitted):
-		return "ISOLATION LEVEL READ COMMITTED"
-	case p.acceptKws(kwRead, kwUncommitted):
+	case p.acceptKw(kwRead):
+		if p.acceptKw(kwCommitted) {
+			return "ISOLATION LEVEL READ COMMITTED"
+		}
+		p.expectKw(kwUncommitted)
 		return "ISOLATION LEVEL READ UNCOMMITTED"
 	}
 	p.fail()

@@ -75,7 +75,7 @@ func minTokens(tag string) int {
 	case "ANALYZE", "VACUUM", "CHECKPOINT", "CLUSTER":
 		return 1
 	}
-	return 3
+	return 2
 }
 
 // utilityTag returns the first words of the statement in upper case, and

@@ -39,7 +39,8 @@ func (p *parser) windowSpec() *ast.WindowSpec {
 	if t := p.cur(); t.isColID() && !p.windowPartFollows(t) {
 		w.Base = p.colID()
 	}
-	if p.acceptKws(kwPartition, kwBy) {
+	if p.acceptKw(kwPartition) {
+		p.expectKw(kwBy)
 		w.PartitionBy = p.exprs()
 	}
 	if p.isKw(kwOrder) {

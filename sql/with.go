@@ -15,7 +15,8 @@ func (p *parser) with() *ast.With {
 		if p.is('(') {
 			w.Options = p.parenOptions()
 		}
-	case p.acceptKw(kwRecursive):
+	case p.isKw(kwRecursive) && !p.peekKw(1, kwAs) && p.peek(1).kind != '(':
+		p.next()
 		w.Mode = ast.Recursive
 	}
 	for {

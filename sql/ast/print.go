@@ -206,8 +206,28 @@ func (p *printer) option(o *Option) {
 	}
 	if o.Value != nil {
 		p.s(" = ")
-		p.expr(o.Value)
+		p.optionValue(o.Value)
 	}
+}
+
+// optionValue prints a value. What begins with a bare word is an expression
+// only in parentheses.
+func (p *printer) optionValue(v Expr) {
+	switch v := v.(type) {
+	case *ColumnRef, *SQLValueFunction, *DefaultExpr:
+		p.parens(v)
+	default:
+		p.expr(v)
+	}
+}
+
+// label prints an alias behind AS; "AS of" would begin AS OF.
+func (p *printer) label(name string) {
+	if name == "of" {
+		p.s(`"of"`)
+		return
+	}
+	p.ident(name)
 }
 
 // bareOption reports whether a name reads back as an option's name: words

@@ -38,13 +38,16 @@ func (p *printer) elements(cols []*ColumnDef, cons []*Constraint, likes []*Table
 		p.s(sep)
 		sep = ", "
 	}
-	for _, c := range cols {
-		next()
-		p.columnDef(c)
-	}
-	for _, l := range likes {
-		next()
-		p.tableLike(l)
+	for i := 0; i <= len(cols); i++ {
+		for len(likes) > 0 && (likes[0].Before <= i || i == len(cols)) {
+			next()
+			p.tableLike(likes[0])
+			likes = likes[1:]
+		}
+		if i < len(cols) {
+			next()
+			p.columnDef(cols[i])
+		}
 	}
 	for _, c := range cons {
 		next()

@@ -177,7 +177,7 @@ func (p *printer) target(t *Target) {
 	p.expr(t.Expr)
 	if t.Alias != "" {
 		p.s(" AS ")
-		p.ident(t.Alias)
+		p.label(t.Alias)
 	}
 }
 
@@ -412,7 +412,7 @@ func (p *printer) asAlias(a *Alias) {
 }
 
 func (p *printer) alias(a *Alias) {
-	p.ident(a.Name)
+	p.label(a.Name)
 	p.parenIdents("", a.Columns)
 }
 

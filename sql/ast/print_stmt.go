@@ -380,6 +380,6 @@ func (p *printer) wordOption(o *Option) {
 		p.s(")")
 	default:
 		p.s(" ")
-		p.expr(v)
+		p.optionValue(v)
 	}
 }

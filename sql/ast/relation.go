@@ -133,6 +133,8 @@ type CreateTable struct {
 type TableLike struct {
 	Pos
 	Table *ObjectName
+	// Before is the number of the table's own columns that stand before it.
+	Before int
 	// Options holds "INCLUDING ALL", "EXCLUDING INDEXES" and the like.
 	Options []string
 }
