@@ -280,7 +280,8 @@ func (in *input) work() bool {
 }
 
 // settleReady notes whether the view has processed what its inputs held when it
-// was created. Once ready, a view stays so.
+// was created, and is at the same moment as all others (I1). Once ready, a view
+// stays so.
 func (r *Runtime) settleReady(v *view) {
 	if v.ready || !v.live() {
 		return
@@ -293,7 +294,7 @@ func (r *Runtime) settleReady(v *view) {
 			in.reached = in.met()
 			r.viewsChanged = r.viewsChanged || in.reached
 		}
-		ready = ready && in.reached
+		ready = ready && in.reached && in.phase == phaseAttached
 	}
 	if done != v.done {
 		v.done, r.viewsChanged = done, true

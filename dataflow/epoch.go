@@ -132,7 +132,8 @@ func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
 				v.marked = true
 			default:
 				before := in.positions
-				r.cutInput(in, ep.piece, r.opts.PieceBytes)
+				rows, bytes := r.pieceOf(in, ep.piece)
+				r.cutInput(in, rows, bytes)
 				r.dirty = r.dirty || len(before) != len(in.positions) || advance(before, in.positions) > 0
 				v.marked = v.marked || in.delta != nil
 				for _, b := range in.delta {
@@ -141,6 +142,20 @@ func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
 			}
 		}
 	}
+}
+
+// pieceOf returns the bounds of an input's piece. One that works off what was
+// kept takes more than this epoch adds to it, or it would never attach.
+func (r *Runtime) pieceOf(in *input, piece int) (rows, bytes int) {
+	rows, bytes = piece, r.opts.PieceBytes
+	if in.phase != phaseChasing {
+		return rows, bytes
+	}
+	var n, size int
+	for _, b := range in.stream.taken {
+		n, size = n+batchRows(b), size+batchBytes(b)
+	}
+	return max(rows, 2*n), max(bytes, 2*size)
 }
 
 // compute runs every view that has input, in topological order, and collects

@@ -172,3 +172,35 @@ func saturate(b *testing.B, rt *Runtime, src *pushSource) {
 	b.ReportMetric(float64(st.CommitNS)/float64(at), "commit-ns/row")
 	b.ReportMetric(float64(st.ComputeNS)/float64(at), "compute-ns/row")
 }
+
+// BenchmarkBackfillScan is a view over a table of 200,000 rows in the real
+// store, from its creation until it is ready.
+func BenchmarkBackfillScan(b *testing.B) {
+	const n = 200_000
+	store, err := storage.Open(context.Background(), storage.Options{Dir: b.TempDir(), Sync: storage.SyncOff, MinFree: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { store.Close() })
+	rt, _ := benchRuntime(b, Options{}, OverStorage(store), passView(2, 2, 20))
+	ctx := context.Background()
+	if _, err := rt.Do(ctx, Command{Rows: []TableDelta{{Relation: 2, Delta: operator.Delta{pushBatch(n, 10_000, 1)}}}}); err != nil {
+		b.Fatal(err)
+	}
+	id := RelationID(10)
+	b.ReportAllocs()
+	for b.Loop() {
+		v := groupView(id, 2, 0, storage.Arrangement(id)+20)
+		if _, err := rt.Do(ctx, Command{AddViews: []ViewSpec{v}, Create: createAll(v.Graph)}); err != nil {
+			b.Fatal(err)
+		}
+		if err := rt.WaitReady(ctx, id, nil); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := rt.Do(ctx, Command{Drop: []RelationID{id}}); err != nil {
+			b.Fatal(err)
+		}
+		id++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+}

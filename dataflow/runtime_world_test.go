@@ -133,7 +133,7 @@ func (w *world) createView(v ViewSpec) Command {
 func createAll(g *Graph) []storage.NewArrangement {
 	var create []storage.NewArrangement
 	for i := range g.Nodes {
-		for _, a := range g.Nodes[i].arrangements() {
+		for _, a := range g.Nodes[i].Arrangements() {
 			create = append(create, storage.NewArrangement{Arr: a, Placement: storage.Result})
 		}
 	}

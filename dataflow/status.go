@@ -38,7 +38,7 @@ type ViewStatus struct {
 	Name     string
 	State    string
 	Reason   string
-	Ready    bool // has processed what its inputs held when it was created
+	Ready    bool // has processed what its inputs held when it was created, and has caught up with the others
 	Progress Progress
 	Epoch    uint64 // up to which it has processed its inputs
 }
@@ -277,7 +277,7 @@ func (r *Runtime) await(ctx context.Context, met func(*published) (bool, error))
 }
 
 // WaitReady waits until the view has processed what its inputs held when it was
-// created. Progress, if not nil, is called in this goroutine with every epoch.
+// created and is at the same epoch as all others. Progress, if not nil, is called in this goroutine with every epoch.
 // A view that is quarantined or failed gives 55000 with its reason.
 func (r *Runtime) WaitReady(ctx context.Context, id RelationID, progress func(Progress)) error {
 	return r.await(ctx, func(p *published) (bool, error) {

@@ -135,26 +135,7 @@ func (v *view) attached() bool {
 func (v *view) arrangements() []storage.Arrangement {
 	var out []storage.Arrangement
 	for i := range v.nodes {
-		out = append(out, v.nodes[i].spec.arrangements()...)
-	}
-	return out
-}
-
-// arrangements returns the ids of the arrangements that the node writes.
-func (n *Node) arrangements() []storage.Arrangement {
-	var out []storage.Arrangement
-	switch {
-	case n.Aggregate != nil:
-		out = append(out, n.Aggregate.Arr)
-		if n.Aggregate.Multisets != 0 {
-			out = append(out, n.Aggregate.Multisets)
-		}
-	case n.Materialize != nil:
-		out = append(out, n.Materialize.Arr)
-	case n.Checksum != nil:
-		out = append(out, n.Checksum.Arr)
-	case n.Outbox != nil:
-		out = append(out, n.Outbox.Arr)
+		out = append(out, v.nodes[i].spec.Arrangements()...)
 	}
 	return out
 }
