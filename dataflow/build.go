@@ -2,11 +2,13 @@ package dataflow
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/types"
+	"github.com/streamdb/streamdb/storage"
 )
 
 // BuildOperator makes the operator of a node. Leaves (Relation, Values) have
@@ -19,6 +21,12 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewAggregate(n.Aggregate)
 	case n.Materialize != nil:
 		return operator.NewMaterialize(n.Materialize)
+	case n.Union != nil:
+		return operator.NewUnion(n.Union)
+	case n.Join != nil:
+		return operator.NewJoin(n.Join)
+	case n.TopK != nil:
+		return operator.NewTopK(n.TopK)
 	case n.Checksum != nil:
 		return operator.NewChecksum(n.Checksum)
 	case n.Outbox != nil:
@@ -43,6 +51,12 @@ func (n *Node) Output() []types.Type {
 		return n.Aggregate.Output()
 	case n.Materialize != nil:
 		return n.Materialize.Input
+	case n.Union != nil:
+		return n.Union.Input
+	case n.Join != nil:
+		return n.Join.Output()
+	case n.TopK != nil:
+		return n.TopK.Input
 	}
 	return nil
 }
@@ -56,10 +70,35 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.Aggregate.Input}
 	case n.Materialize != nil:
 		return [][]types.Type{n.Materialize.Input}
+	case n.Union != nil:
+		return slices.Repeat([][]types.Type{n.Union.Input}, max(n.Union.Sides, 0))
+	case n.Join != nil:
+		return [][]types.Type{n.Join.Left, n.Join.Right}
+	case n.TopK != nil:
+		return [][]types.Type{n.TopK.Input}
 	case n.Checksum != nil:
 		return [][]types.Type{n.Checksum.Input}
 	case n.Outbox != nil:
 		return [][]types.Type{n.Outbox.Input, operator.AckTypes()}
+	}
+	return nil
+}
+
+// Arrangements returns what the node's operator writes; nil if it has no state.
+func (n *Node) Arrangements() []storage.Arrangement {
+	switch {
+	case n.Aggregate != nil:
+		return n.Aggregate.Arrangements()
+	case n.Materialize != nil:
+		return n.Materialize.Arrangements()
+	case n.Join != nil:
+		return n.Join.Arrangements()
+	case n.TopK != nil:
+		return n.TopK.Arrangements()
+	case n.Checksum != nil:
+		return []storage.Arrangement{n.Checksum.Arr}
+	case n.Outbox != nil:
+		return []storage.Arrangement{n.Outbox.Arr}
 	}
 	return nil
 }
@@ -69,6 +108,7 @@ func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
 		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
+		n.Union != nil, n.Join != nil, n.TopK != nil,
 	} {
 		if set {
 			k++

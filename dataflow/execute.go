@@ -64,6 +64,7 @@ type execution struct {
 type stage struct {
 	consumers []consumer
 	mapping   *operator.Map
+	union     bool // rows pass
 	aggregate *operator.Aggregate
 	other     operator.Operator // is applied when all inputs have ended
 	waiting   []operator.Delta  // of other, by input
@@ -83,7 +84,14 @@ func (x *execution) build() error {
 		case n.Map != nil:
 			s.mapping, err = operator.NewMapIn(x.opts.Env, n.Map)
 		case n.Aggregate != nil:
-			s.aggregate, err = operator.NewAggregateIn(x.opts.Env, n.Aggregate)
+			spec := *n.Aggregate
+			spec.AppendOnly = true // one epoch of insertions: no values need be kept for retraction
+			s.aggregate, err = operator.NewAggregateIn(x.opts.Env, &spec)
+		case n.Union != nil:
+			s.union = true
+		case n.Join != nil:
+			s.other, err = operator.NewJoinIn(x.opts.Env, n.Join)
+			s.waiting = make([]operator.Delta, 2)
 		default:
 			s.other, err = BuildOperator(n)
 			s.waiting = make([]operator.Delta, len(n.Inputs))
@@ -190,6 +198,8 @@ func (x *execution) push(c consumer, b *zset.Batch) error {
 			return err
 		}
 		return x.emit(c.node, rows)
+	case s.union:
+		return x.emit(c.node, b)
 	case s.aggregate != nil:
 		if err := s.aggregate.Absorb(b); err != nil {
 			return err

@@ -275,3 +275,57 @@ func BenchmarkSortTop(b *testing.B) {
 		})
 	}
 }
+
+// TestExecuteJoin runs the operators that wait for all of their inputs.
+func TestExecuteJoin(t *testing.T) {
+	left := [][2]int64{{1, 5}, {2, 20}, {3, 30}}
+	right := [][2]int64{{1, 7}, {1, 8}, {2, 9}}
+	feed := func(ctx context.Context, in RelationInput, emit func(*zset.Batch) error) error {
+		if in.Relation == 1 {
+			return bidFeed(left, 2)(ctx, in, emit)
+		}
+		return bidFeed(right, 1)(ctx, in, emit)
+	}
+	graph := func(kind operator.JoinKind, more ...Node) *Graph {
+		join := &operator.JoinSpec{Kind: kind, Left: bidTypes, Right: bidTypes, LeftKey: []int{0}, RightKey: []int{0}, LeftArr: 1, RightArr: 2}
+		g := &Graph{Version: GraphVersion, Nodes: []Node{
+			{Relation: &RelationInput{Relation: 1, Types: bidTypes}},
+			{Relation: &RelationInput{Relation: 2, Types: bidTypes}},
+			{Inputs: []int{0, 1}, Join: join},
+		}}
+		g.Nodes = append(g.Nodes, more...)
+		return g
+	}
+	joined := append(bidTypes[:2:2], bidTypes...)
+	top := Node{Inputs: []int{2}, TopK: &operator.TopKSpec{
+		Input: joined, Order: []operator.OrderKey{{Column: 3, Desc: true}}, Limit: 2, Arr: 3,
+	}}
+	union := &Graph{Version: GraphVersion, Nodes: []Node{
+		{Relation: &RelationInput{Relation: 1, Types: bidTypes}},
+		{Relation: &RelationInput{Relation: 2, Types: bidTypes}},
+		{Inputs: []int{0, 1}, Union: &operator.UnionSpec{Input: bidTypes, Sides: 2}},
+		{Inputs: []int{2}, Aggregate: &operator.AggregateSpec{Input: bidTypes, Arr: 1, Multisets: 2, Calls: []operator.AggregateCall{
+			{Func: "min(int8)", Args: []int{1}, Filter: -1, Type: types.Int8},
+		}}},
+	}}
+	for _, test := range []struct {
+		name  string
+		graph *Graph
+		want  string
+	}{
+		{"inner", graph(operator.InnerJoin), "+1(1,5,1,7) +1(1,5,1,8) +1(2,20,2,9)"},
+		{"left", graph(operator.LeftJoin), "+1(1,5,1,7) +1(1,5,1,8) +1(2,20,2,9) +1(3,30,,)"},
+		{"semi", graph(operator.SemiJoin), "+1(1,5) +1(2,20)"},
+		{"anti", graph(operator.AntiJoin), "+1(3,30)"},
+		{"top", graph(operator.InnerJoin, top), "+1(2,20,2,9) +1(1,5,1,8)"},
+		{"union", union, "+1(5)"},
+	} {
+		if err := test.graph.Validate(); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		got, errs, err := Execute(t.Context(), test.graph, feed, ExecuteOptions{MemoryLimit: 1 << 20})
+		if err != nil || errs != nil || deltaText(got) != test.want {
+			t.Errorf("%s: %s, %v, %v, want %s", test.name, deltaText(got), errs, err, test.want)
+		}
+	}
+}

@@ -29,6 +29,9 @@ type Node struct {
 	Aggregate   *operator.AggregateSpec   `json:"aggregate,omitempty"`
 	Materialize *operator.MaterializeSpec `json:"materialize,omitempty"`
 	Values      *ValuesInput              `json:"values,omitempty"`
+	Union       *operator.UnionSpec       `json:"union,omitempty"`
+	Join        *operator.JoinSpec        `json:"join,omitempty"`
+	TopK        *operator.TopKSpec        `json:"topK,omitempty"`
 	Checksum    *operator.ChecksumSpec    `json:"checksum,omitempty"` // the end of a sink's graph
 	Outbox      *operator.OutboxSpec      `json:"outbox,omitempty"`   // the end of a sink's graph
 }

@@ -119,25 +119,33 @@ func errNegative() error {
 
 func (m *multiset) appendImage(dst []byte, e *multisetEntry) []byte {
 	if m.of.lossy {
-		dst = binary.AppendUvarint(dst, uint64(e.keyLen))
+		return appendCounted(dst, int(e.keyLen), e.now())
 	}
-	return binary.AppendUvarint(dst, uint64(e.now()))
+	return AppendMultiplicity(dst, e.now())
 }
 
 // decodeImage returns the count, and for lossy types the length of the key.
 func (m *multiset) decodeImage(image []byte) (count int64, keyLen int, err error) {
 	if m.of.lossy {
-		k, n := binary.Uvarint(image)
-		if n <= 0 {
-			return 0, 0, errImage
-		}
-		keyLen, image = int(k), image[n:]
+		return decodeCounted(image)
 	}
-	c, n := binary.Uvarint(image)
-	if n <= 0 || int64(c) <= 0 {
+	count, err = DecodeMultiplicity(image)
+	return count, 0, err
+}
+
+// appendCounted is the image of a stored key that is an order key and a row: the
+// length of the first, and the multiplicity.
+func appendCounted(dst []byte, keyLen int, n int64) []byte {
+	return AppendMultiplicity(binary.AppendUvarint(dst, uint64(keyLen)), n)
+}
+
+func decodeCounted(image []byte) (count int64, keyLen int, err error) {
+	k, n := binary.Uvarint(image)
+	if n <= 0 || k > 1<<31 {
 		return 0, 0, errImage
 	}
-	return int64(c), keyLen, nil
+	count, err = DecodeMultiplicity(image[n:])
+	return count, int(k), err
 }
 
 // changes appends the changed entries to set, whose keys are stored keys.

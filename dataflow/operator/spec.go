@@ -86,3 +86,97 @@ type MaterializeSpec struct {
 	Key   []int               `json:"key,omitempty"`
 	Arr   storage.Arrangement `json:"arr"`
 }
+
+// Arrangements returns what the operator writes, the result first.
+func (a *AggregateSpec) Arrangements() []storage.Arrangement {
+	if a.Multisets == 0 {
+		return []storage.Arrangement{a.Arr}
+	}
+	return []storage.Arrangement{a.Arr, a.Multisets}
+}
+
+// Arrangements returns what the operator writes.
+func (m *MaterializeSpec) Arrangements() []storage.Arrangement {
+	return []storage.Arrangement{m.Arr}
+}
+
+// UnionSpec adds up its inputs (UNION ALL); all have the same types.
+type UnionSpec struct {
+	Input []types.Type `json:"input"`
+	Sides int          `json:"sides"`
+}
+
+// JoinKind says which rows without a partner a join keeps.
+type JoinKind string
+
+// The joins. A right join is a left join with swapped sides.
+const (
+	InnerJoin JoinKind = "inner"
+	LeftJoin  JoinKind = "left" // NULLs beside left rows without partner
+	SemiJoin  JoinKind = "semi" // left rows with a partner, alone (EXISTS)
+	AntiJoin  JoinKind = "anti" // left rows without a partner, alone (NOT EXISTS)
+)
+
+// JoinSpec joins two inputs: pairs of rows with equal keys (by SQL equality;
+// NULL equals nothing) for which On, over the columns of both, is true. No key
+// columns: all pairs. Semi and anti joins put out the left columns only.
+//
+// The key columns of both sides must have the same types, since they are
+// compared by key bytes.
+//
+// State: each side's rows by key, in LeftArr and RightArr (see index).
+type JoinSpec struct {
+	Kind     JoinKind            `json:"kind"`
+	Left     []types.Type        `json:"left"`
+	Right    []types.Type        `json:"right"`
+	LeftKey  []int               `json:"leftKey,omitempty"`
+	RightKey []int               `json:"rightKey,omitempty"`
+	On       *expr.Expr          `json:"on,omitempty"`
+	LeftArr  storage.Arrangement `json:"leftArr"`
+	RightArr storage.Arrangement `json:"rightArr"`
+}
+
+// Output returns the types of the output columns.
+func (j *JoinSpec) Output() []types.Type {
+	if j.Kind == SemiJoin || j.Kind == AntiJoin {
+		return j.Left
+	}
+	return j.both()
+}
+
+// both returns the columns of left and right.
+func (j *JoinSpec) both() []types.Type {
+	return append(j.Left[:len(j.Left):len(j.Left)], j.Right...)
+}
+
+// Arrangements returns what the operator writes.
+func (j *JoinSpec) Arrangements() []storage.Arrangement {
+	return []storage.Arrangement{j.LeftArr, j.RightArr}
+}
+
+// OrderKey is one column of an order.
+type OrderKey struct {
+	Column     int  `json:"column"`
+	Desc       bool `json:"desc,omitempty"`
+	NullsFirst bool `json:"nullsFirst,omitempty"`
+}
+
+// TopKSpec keeps the rows at the positions from Offset (inclusive) to Offset +
+// Limit (exclusive; Limit -1: to the end) in an order. Rows that are equal in it
+// are ordered by their bytes.
+//
+// State: order key and row bytes -> multiplicity. An input that only appends
+// leaves no more rows than the last position needs.
+type TopKSpec struct {
+	Input      []types.Type        `json:"input"`
+	Order      []OrderKey          `json:"order,omitempty"`
+	Limit      int64               `json:"limit"`
+	Offset     int64               `json:"offset,omitempty"`
+	AppendOnly bool                `json:"appendOnly,omitempty"`
+	Arr        storage.Arrangement `json:"arr"`
+}
+
+// Arrangements returns what the operator writes.
+func (t *TopKSpec) Arrangements() []storage.Arrangement {
+	return []storage.Arrangement{t.Arr}
+}
