@@ -299,12 +299,11 @@ func (m *memtable) cutBehind(r ref) {
 // that does nothing else lets the processor overlap the cache misses, which the
 // work that follows would wait for one by one.
 func (m *memtable) touch(sh *shard, hashes []uint64, rows []uint32) (sum byte) {
-	mask := len(sh.slots) - 1
 	for _, i := range rows {
-		sum += byte(sh.slots[int(uint32(hashes[i]))&mask])
+		sum += byte(sh.slots[sh.home(uint32(hashes[i]))])
 	}
 	for _, i := range rows {
-		if r := ref(sh.slots[int(uint32(hashes[i]))&mask]); r != 0 {
+		if r := ref(sh.slots[sh.home(uint32(hashes[i]))]); r != 0 {
 			sum += m.arena.data[int64(r)*refUnit+12]
 		}
 	}
@@ -386,7 +385,7 @@ func (m *memtable) fetch(arr Arrangement, keys *zset.List, out Values, misses []
 	heads := m.heads[:len(hashes)]
 	for i, h := range hashes {
 		sh := &m.shards[shardOf(h)]
-		w := sh.slots[int(uint32(h))&(len(sh.slots)-1)]
+		w := sh.slots[sh.home(uint32(h))]
 		heads[i] = 0
 		if (w^tagOf(h))>>slotTagBits == 0 {
 			heads[i] = ref(w)

@@ -38,6 +38,7 @@ type arena struct {
 	max  int      // number of segments in the address space
 	held int      // segments in use
 	idle int      // free segments whose pages are resident
+	out  int      // segments given out since the last eviction
 }
 
 func newArena(want int64) (*arena, error) {
@@ -78,6 +79,7 @@ func (a *arena) alloc(n int) int {
 	}
 	a.segs[i] = segment{span: n}
 	a.held += n
+	a.out += n
 	a.idle = max(0, a.idle-n)
 	return i
 }

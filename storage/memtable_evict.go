@@ -90,8 +90,11 @@ func (m *memtable) live(r ref, size int64) {
 // segment with the least worth keeping is cleaned: its newest images move.
 // Otherwise the oldest segment goes, and of its rows only those stay that were
 // read since they came (a second chance).
+//
+// It does a bounded part of the work at a time, more than memory can have grown
+// since the last time: a commit must not wait for a whole generation's eviction.
 func (m *memtable) shrink(dead func(Arrangement) bool) {
-	for tries := 2*len(m.clean) + 1; tries > 0 && len(m.clean) > 0; tries-- {
+	for tries := evictAtOnce + 4*m.arena.out; tries > 0 && len(m.clean) > 0; tries-- {
 		if m.memory() <= m.limit {
 			break
 		}
@@ -102,8 +105,13 @@ func (m *memtable) shrink(dead func(Arrangement) bool) {
 		}
 		m.evictSegment(victim, keepAll, dead)
 	}
+	m.arena.out = 0
 	m.count()
 }
+
+// evictAtOnce is the number of segments evicted between two epochs in which no
+// memory was taken.
+const evictAtOnce = 16
 
 func (m *memtable) memory() int64 {
 	return int64(m.arena.held)*segmentBytes + m.stats.index.Load()

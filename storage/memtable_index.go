@@ -20,19 +20,28 @@ type shard struct {
 	slots []uint64
 	mem   []byte // slots' memory, off the Go heap
 	n     int
-	_     [8]byte
 }
 
 func shardOf(h uint64) int { return int(h >> (64 - shardBits)) }
 
 func tagOf(h uint64) uint64 { return h << slotTagBits }
 
+// home returns the slot where the search for a tag begins. The number of slots
+// need not be a power of two, so that the index grows in small steps.
+func (s *shard) home(tag uint32) int { return int(uint64(tag) * uint64(len(s.slots)) >> 32) }
+
+func (s *shard) after(i int) int {
+	if i++; i == len(s.slots) {
+		return 0
+	}
+	return i
+}
+
 // find returns the slot of the key and its newest entry; if there is none, the
 // empty slot where it would go and 0.
 func (s *shard) find(a *arena, h uint64, arr Arrangement, key []byte) (int, ref) {
-	mask := len(s.slots) - 1
 	tag := tagOf(h)
-	for i := int(uint32(h)) & mask; ; i = (i + 1) & mask {
+	for i := s.home(uint32(h)); ; i = s.after(i) {
 		w := s.slots[i]
 		if w == 0 {
 			return i, 0
@@ -45,9 +54,8 @@ func (s *shard) find(a *arena, h uint64, arr Arrangement, key []byte) (int, ref)
 
 // findRef returns the slot that points at r, or -1.
 func (s *shard) findRef(h uint64, r ref) int {
-	mask := len(s.slots) - 1
 	want := tagOf(h) | uint64(r)
-	for i := int(uint32(h)) & mask; ; i = (i + 1) & mask {
+	for i := s.home(uint32(h)); ; i = s.after(i) {
 		switch s.slots[i] {
 		case 0:
 			return -1
@@ -66,16 +74,14 @@ func (s *shard) set(i int, h uint64, r ref) {
 
 // remove empties slot i and moves later ones back, so that no probe breaks.
 func (s *shard) remove(i int) {
-	mask := len(s.slots) - 1
 	s.n--
-	for j := (i + 1) & mask; ; j = (j + 1) & mask {
+	for j := s.after(i); ; j = s.after(j) {
 		w := s.slots[j]
 		if w == 0 {
 			break
 		}
-		home := int(w>>slotTagBits) & mask
 		// The entry may move to i only if its home is not between i and j.
-		if (j-home)&mask >= (j-i)&mask {
+		if s.distance(s.home(uint32(w>>slotTagBits)), j) >= s.distance(i, j) {
 			s.slots[i] = w
 			i = j
 		}
@@ -83,11 +89,19 @@ func (s *shard) remove(i int) {
 	s.slots[i] = 0
 }
 
+// distance is the number of steps from slot i to slot j.
+func (s *shard) distance(i, j int) int {
+	if j < i {
+		return j - i + len(s.slots)
+	}
+	return j - i
+}
+
 // reserve makes room for n more keys: at most 7/8 of the slots are in use.
 func (s *shard) reserve(n int) error {
 	size := max(len(s.slots), firstSlots)
 	for (s.n+n)*8 > size*7 {
-		size *= 2
+		size += size / 3
 	}
 	if size == len(s.slots) {
 		return nil
@@ -96,19 +110,19 @@ func (s *shard) reserve(n int) error {
 	if err != nil {
 		return err
 	}
-	slots := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), size)
-	for _, w := range s.slots {
+	old := shard{slots: s.slots, mem: s.mem}
+	s.slots, s.mem = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), size), mem
+	for _, w := range old.slots {
 		if w == 0 {
 			continue
 		}
-		i := int(w>>slotTagBits) & (size - 1)
-		for slots[i] != 0 {
-			i = (i + 1) & (size - 1)
+		i := s.home(uint32(w >> slotTagBits))
+		for s.slots[i] != 0 {
+			i = s.after(i)
 		}
-		slots[i] = w
+		s.slots[i] = w
 	}
-	s.release()
-	s.slots, s.mem = slots, mem
+	old.release()
 	return nil
 }
 

@@ -46,37 +46,51 @@ func sortItems(items, tmp []sortItem, tie func(a, b sortItem) int) []sortItem {
 		arrDiff |= it.arr ^ items[0].arr
 	}
 	for shift := 0; shift < 64; shift += 8 {
-		if prefixDiff>>shift&0xff == 0 {
-			continue
+		if prefixDiff>>shift&0xff != 0 {
+			sortByPrefix(items, tmp, shift)
+			items, tmp = tmp, items
 		}
-		var n [256]uint32
-		for i := range items {
-			n[items[i].prefix>>shift&0xff]++
-		}
-		prefixSums(&n)
-		for _, it := range items {
-			d := it.prefix >> shift & 0xff
-			tmp[n[d]] = it
-			n[d]++
-		}
-		items, tmp = tmp, items
 	}
 	for shift := 0; shift < 32; shift += 8 {
-		if arrDiff>>shift&0xff == 0 {
-			continue
+		if arrDiff>>shift&0xff != 0 {
+			sortByArr(items, tmp, shift)
+			items, tmp = tmp, items
 		}
-		var n [256]uint32
-		for i := range items {
-			n[items[i].arr>>shift&0xff]++
-		}
-		prefixSums(&n)
-		for _, it := range items {
-			d := it.arr >> shift & 0xff
-			tmp[n[d]] = it
-			n[d]++
-		}
-		items, tmp = tmp, items
 	}
+	sortTies(items, tie)
+	return items
+}
+
+// sortByPrefix sorts by one byte of the prefix into to, in a stable way.
+func sortByPrefix(items, to []sortItem, shift int) {
+	var n [256]uint32
+	for i := range items {
+		n[items[i].prefix>>shift&0xff]++
+	}
+	prefixSums(&n)
+	for _, it := range items {
+		d := it.prefix >> shift & 0xff
+		to[n[d]] = it
+		n[d]++
+	}
+}
+
+// sortByArr sorts by one byte of the arrangement into to, in a stable way.
+func sortByArr(items, to []sortItem, shift int) {
+	var n [256]uint32
+	for i := range items {
+		n[items[i].arr>>shift&0xff]++
+	}
+	prefixSums(&n)
+	for _, it := range items {
+		d := it.arr >> shift & 0xff
+		to[n[d]] = it
+		n[d]++
+	}
+}
+
+// sortTies sorts neighbours with the same arrangement and prefix.
+func sortTies(items []sortItem, tie func(a, b sortItem) int) {
 	for i := 0; i < len(items); {
 		j := i + 1
 		for j < len(items) && compareItems(items[i], items[j]) == 0 {
@@ -87,7 +101,6 @@ func sortItems(items, tmp []sortItem, tie func(a, b sortItem) int) []sortItem {
 		}
 		i = j
 	}
-	return items
 }
 
 func compareItems(a, b sortItem) int {

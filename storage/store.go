@@ -32,9 +32,12 @@ type Store struct {
 	metaBuf []MetaChange
 	pinBuf  []uint64
 
-	// closeMu is held by all that reads or writes; Close takes it exclusively.
-	closeMu sync.RWMutex
-	closed  bool
+	// users counts calls that read or write, and one for the open store. A lock
+	// would not do: a call within a call, as in the function given to Scan, would
+	// wait for a waiting Close.
+	users   atomic.Int64
+	closing atomic.Bool
+	drained chan struct{} // closed when users becomes 0
 	broken  atomic.Pointer[error]
 
 	// pinMu orders publication and pinning: a snapshot is registered at the
@@ -71,7 +74,8 @@ func OpenWith(ctx context.Context, o Options, seams Seams) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("storage options: %w", err), seams.close())
 	}
-	s := &Store{opts: o, seams: seams, pins: map[uint64]int{}}
+	s := &Store{opts: o, seams: seams, pins: map[uint64]int{}, drained: make(chan struct{})}
+	s.users.Store(1)
 	s.blockMem.New = func() any {
 		b := make([]byte, 0, 2*o.BlockSize)
 		return &b
@@ -88,26 +92,33 @@ func OpenWith(ctx context.Context, o Options, seams Seams) (*Store, error) {
 
 // enter keeps the store open until leave.
 func (s *Store) enter() error {
-	s.closeMu.RLock()
-	if s.closed {
-		s.closeMu.RUnlock()
-		return errClosed
+	for {
+		n := s.users.Load()
+		if n == 0 || s.closing.Load() {
+			return errClosed
+		}
+		if s.users.CompareAndSwap(n, n+1) {
+			return nil
+		}
 	}
-	return nil
 }
 
-func (s *Store) leave() { s.closeMu.RUnlock() }
+func (s *Store) leave() {
+	if s.users.Add(-1) == 0 {
+		close(s.drained)
+	}
+}
 
-// Close stops the background work, waits for reads under way and closes the
+// Close stops the background work, waits for calls under way and closes the
 // seams. What is not flushed is in the log.
 func (s *Store) Close() error {
-	s.stopBackground()
-	s.closeMu.Lock()
-	defer s.closeMu.Unlock()
-	if s.closed {
+	if s.closing.Swap(true) {
+		<-s.drained
 		return nil
 	}
-	s.closed = true
+	s.stopBackground()
+	s.leave()
+	<-s.drained
 	err := s.seams.close()
 	s.mem.close()
 	return err

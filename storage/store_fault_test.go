@@ -100,9 +100,9 @@ func runFaulty(t *testing.T, seed uint64, d *disk, f *storagetest.Faults, base *
 // TestFaults lets every call to the seams fail in turn, without, with and with
 // half of its effect, once or from then on, and compares what is there after
 // reopening with the model. STREAMDB_FAULTS=all does so for every call, else it
-// is done for one of ten.
+// is done for one of thirty.
 func TestFaults(t *testing.T) {
-	stride := 10
+	stride := 30
 	if os.Getenv("STREAMDB_FAULTS") == "all" {
 		stride = 1
 	}
