@@ -20,6 +20,8 @@ func droppable(kind ast.ObjectKind) []catalog.Kind {
 		return []catalog.Kind{catalog.Stream}
 	case ast.KindIndex:
 		return []catalog.Kind{catalog.Index}
+	case ast.KindSink:
+		return []catalog.Kind{catalog.Sink}
 	case ast.KindTable:
 		return []catalog.Kind{catalog.Table}
 	case ast.KindView:
@@ -126,7 +128,7 @@ func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
 		case catalog.Stream:
 			streams = append(streams, o.ID)
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
-		case catalog.MaterializedView, catalog.Table, catalog.Index:
+		case catalog.MaterializedView, catalog.Table, catalog.Index, catalog.Sink:
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
 		}
 	}

@@ -85,7 +85,7 @@ func (e *Engine) restore(ctx context.Context) error {
 				return fmt.Errorf("restore stream %s: %w", o.Name, err)
 			}
 			cmd.AddStreams = append(cmd.AddStreams, spec)
-		case catalog.MaterializedView, catalog.Table, catalog.Index:
+		case catalog.MaterializedView, catalog.Table, catalog.Index, catalog.Sink:
 			spec, err := viewSpec(o)
 			if err != nil {
 				return fmt.Errorf("restore %s %s: %w", o.Kind, o.Name, err)

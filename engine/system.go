@@ -30,6 +30,7 @@ func systemRelations() []systemRelation {
 		{catalog.SystemSchema, "errors", errorsColumns(), errorsRows},
 		{catalog.SystemSchema, "dependencies", dependenciesColumns(), dependenciesRows},
 		{catalog.SystemSchema, "epochs", epochsColumns(), epochsRows},
+		{catalog.SystemSchema, "sinks", sinksColumns(), sinksRows},
 	}
 }
 
