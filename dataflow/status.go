@@ -88,11 +88,22 @@ func (r *Runtime) publishStatus(epoch uint64, clock int64) *published {
 	return p
 }
 
+// buildViewTable collects the states of all views. A backfill changes them with
+// every epoch, so the index is kept as long as there are the same views.
 func (r *Runtime) buildViewTable() *viewTable {
-	t := &viewTable{byID: make(map[RelationID]int, len(r.views))}
-	for _, v := range r.order {
-		t.byID[v.spec.ID] = len(t.list)
-		t.list = append(t.list, v.status())
+	t := &viewTable{list: make([]ViewStatus, len(r.order))}
+	same := r.viewTable != nil && len(r.viewTable.list) == len(r.order)
+	for i, v := range r.order {
+		t.list[i] = v.status()
+		same = same && r.viewTable.list[i].ID == v.spec.ID
+	}
+	if same {
+		t.byID = r.viewTable.byID
+		return t
+	}
+	t.byID = make(map[RelationID]int, len(r.order))
+	for i, v := range r.order {
+		t.byID[v.spec.ID] = i
 	}
 	return t
 }
