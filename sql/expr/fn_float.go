@@ -111,9 +111,10 @@ func floatMul() floatOp {
 	return floatOp{
 		columns: func(out, a, b []float64) (look bool) {
 			for i, x := range a {
-				r := x * b[i]
+				y := b[i]
+				r := x * y
 				out[i] = r
-				look = look || suspect(r) || r == 0
+				look = look || suspect(r) || r == 0 && x != 0 && y != 0
 			}
 			return look
 		},
@@ -127,7 +128,7 @@ func mulFloatConstant(out, a []float64, k float64) (look bool) {
 	for i, x := range a {
 		r := x * k
 		out[i] = r
-		look = look || suspect(r) || r == 0
+		look = look || suspect(r) || r == 0 && x != 0 && k != 0
 	}
 	return look
 }

@@ -10,9 +10,9 @@ type decimal = types.Decimal
 func (t *tables) addNumeric() {
 	t.compare("numeric_*", "numeric", "numeric", threeWay(decimal.Cmp))
 	two, one := "(numeric,numeric) numeric", "(numeric) numeric"
-	t.op("+", t.fn("numeric_add"+two, fn2e(decimal.Add)))
-	t.op("-", t.fn("numeric_sub"+two, fn2e(decimal.Sub)))
-	t.op("*", t.fn("numeric_mul"+two, fn2e(decimal.Mul)))
+	t.op("+", t.fn("numeric_add"+two, decimalMaker(addNarrow, decimal.Add)))
+	t.op("-", t.fn("numeric_sub"+two, decimalMaker(subNarrow, decimal.Sub)))
+	t.op("*", t.fn("numeric_mul"+two, decimalMaker(mulNarrow, decimal.Mul)))
 	t.op("/", t.fn("numeric_div"+two, fn2e(decimal.Div)))
 	t.alias("mod", t.op("%", t.fn("numeric_mod"+two, fn2e(decimal.Mod))))
 	t.fn("div"+two, fn2e(decimal.DivTrunc))

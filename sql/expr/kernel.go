@@ -197,11 +197,41 @@ func bound[T any](c *call, i int) *reader[T] {
 }
 
 func fn1[A, R any](f func(A) R) maker {
-	return fn1e(func(a A) (R, error) { return f(a), nil })
+	return func(*site) (kernel, error) {
+		var a reader[A]
+		return func(c *call) {
+			a.bind(&c.args[0])
+			out, null := *slot[R](c.out), c.out.Null
+			if c.sel == nil && null == nil && a.off == nil && a.mask != 0 {
+				for i, v := range a.fixed[:c.n] {
+					out[i] = f(v)
+				}
+				return
+			}
+			for _, r := range c.rows() {
+				if row := int(r); !null.Get(row) {
+					out[row] = f(a.at(row))
+				}
+			}
+		}, nil
+	}
 }
 
 func fn2[A, B, R any](f func(A, B) R) maker {
-	return fn2e(func(a A, b B) (R, error) { return f(a, b), nil })
+	return func(*site) (kernel, error) {
+		var a reader[A]
+		var b reader[B]
+		return func(c *call) {
+			a.bind(&c.args[0])
+			b.bind(&c.args[1])
+			out, null := *slot[R](c.out), c.out.Null
+			for _, r := range c.rows() {
+				if row := int(r); !null.Get(row) {
+					out[row] = f(a.at(row), b.at(row))
+				}
+			}
+		}, nil
+	}
 }
 
 func fn3[A, B, C, R any](f func(A, B, C) R) maker {

@@ -158,7 +158,7 @@ func randomDatum(r *rand.Rand, t types.Type) types.Datum {
 	case types.Bool:
 		return types.Datum{Bool: r.IntN(2) == 0}
 	case types.Numeric:
-		d, _ := types.ParseDecimal([]byte([]string{"0", "1.0", "1.00", "-2.5", "12345678901234567890.123", "NaN", "0.001"}[r.IntN(7)]))
+		d, _ := types.ParseDecimal([]byte([]string{"0", "1.0", "1.00", "-2.5", "12345678901234567890.123", "NaN", "0.001", "9223372036854775807", "-9223372036854775808"}[r.IntN(9)]))
 		return types.Datum{Dec: d}
 	case types.Float8:
 		return types.Datum{Float: []float64{0, 1.5, -2, math.NaN(), math.Inf(1), 1e308, 1e-308, math.Copysign(0, -1)}[r.IntN(8)]}
