@@ -175,12 +175,16 @@ func (p *parser) createStream(c created) ast.Stmt {
 			s.Watermarks = append(s.Watermarks, p.watermark())
 		case p.isKw(kwWith) && !hasOptions:
 			p.next()
-			s.Options = p.parenOptions()
+			s.Options = append(s.Options, p.parenOptions()...)
+			if s.Options == nil {
+				s.Options = []*ast.Option{}
+			}
 			hasOptions = true
+		case p.externalClause(&s.Options):
 		case p.isKw(kwAs):
 			s.Query = p.asQuery()
 			return s
-		case hasOptions:
+		case hasOptions || s.Options != nil:
 			return s
 		default:
 			p.failHint("CREATE STREAM needs WITH (connector = ..., ...) or AS and a query.")
@@ -236,7 +240,8 @@ func (p *parser) createSink(c created) ast.Stmt {
 	p.next()
 	s.IfNotExists = p.ifNotExists()
 	s.Name = p.objectName()
-	if p.acceptKw(kwInto) {
+	if p.isKw(kwInto) && !p.peekKw(2, kwConnection) {
+		p.next()
 		s.Into = p.objectName()
 	}
 	switch {
@@ -247,14 +252,32 @@ func (p *parser) createSink(c created) ast.Stmt {
 	default:
 		p.failHint("CREATE SINK needs FROM and a relation, or AS and a query.")
 	}
-	if s.Into == nil && p.acceptKw(kwInto) {
+	if s.Into == nil && p.isKw(kwInto) && !p.peekKw(2, kwConnection) {
+		p.next()
 		s.Into = p.objectName()
 	}
-	s.Options = p.withOptions()
+	p.sinkOptions(s)
 	if s.Options == nil && s.Into == nil {
 		p.failHint("CREATE SINK needs WITH (connector = ..., ...).")
 	}
 	return s
+}
+
+// sinkOptions parses WITH (options) and the clauses of other spellings.
+func (p *parser) sinkOptions(s *ast.CreateSink) {
+	for p.err == nil {
+		if p.isKw(kwWith) && p.peek(1).kind == '(' {
+			p.next()
+			s.Options = append(s.Options, p.parenOptions()...)
+			if s.Options == nil {
+				s.Options = []*ast.Option{}
+			}
+			continue
+		}
+		if !p.externalClause(&s.Options) {
+			return
+		}
+	}
 }
 
 // createConnection parses CREATE CONNECTION name TO type (options).

@@ -49,6 +49,8 @@ func (p *parser) createTable(c created) ast.Stmt {
 			return p.utilityFrom(c.start)
 		case p.isKw(kwAs) && p.peekKw(1, kwExecute):
 			return p.utilityFrom(c.start)
+		case p.isKw(kwAs) && !untyped && len(s.Columns)+len(s.Constraints)+len(s.Likes) > 0:
+			p.fail() // CREATE TABLE AS takes the types from its query
 		case p.isKw(kwAs):
 			s.Query = p.asQuery()
 			s.WithNoData = p.withData()
@@ -69,7 +71,7 @@ func (p *parser) tableClauseFollows() bool {
 	case kwAs, kwUsing, kwWith, kwWithout, kwOn, kwTablespace:
 		return true
 	}
-	return p.isKw(kwInclude)
+	return p.isKw(kwInclude) || p.isKw(kwFrom)
 }
 
 // tableClause parses one clause behind the columns; false if none follows.
@@ -87,7 +89,11 @@ func (p *parser) tableClause(s *ast.CreateTable) bool {
 		s.Method = p.colID()
 	case p.isKw(kwWith):
 		p.next()
-		s.Options = p.parenOptions()
+		s.Options = append(s.Options, p.parenOptions()...)
+		if s.Options == nil {
+			s.Options = []*ast.Option{}
+		}
+	case p.externalClause(&s.Options):
 	case p.acceptKws(kwWithout, kwOids):
 	case p.acceptKws(kwOn, kwCommit):
 		s.OnCommit = p.onCommit()

@@ -72,6 +72,8 @@ func (p *parser) prefix(restricted bool) ast.Expr {
 	case t.kw == kwNot && !restricted:
 		p.next()
 		return &ast.NotExpr{Pos: pos, Expr: p.exprPrec(precNot, false)}
+	case t.kw == kwDefault && restricted:
+		p.fail()
 	}
 	return p.primary()
 }
@@ -126,6 +128,9 @@ func (p *parser) infixLevel(restricted bool) int {
 // keywordLevel is infixLevel for keywords. In a b_expr only IS DISTINCT FROM
 // and OPERATOR() are infix.
 func (p *parser) keywordLevel(kw keyword, restricted bool) int {
+	if p.depth == p.labelDepth && keywords[kw].bare && p.targetEnds(1) {
+		return precLowest
+	}
 	switch kw {
 	case kwOperator:
 		if p.peek(1).kind == '(' {
@@ -169,6 +174,18 @@ func (p *parser) keywordLevel(kw keyword, restricted bool) int {
 	return precLowest
 }
 
+// targetEnds reports whether an item of a select list ends before the token n
+// behind the current one, so that the current one is its label even if it
+// looks like an operator.
+func (p *parser) targetEnds(n int) bool {
+	t := p.peek(n)
+	switch t.kind {
+	case tokEOF, ',', ')', ';':
+		return true
+	}
+	return t.kw == kwFrom || t.kw == kwInto || t.kw == kwWhere
+}
+
 // isTestFollows reports whether IS begins a test and is not a label.
 func (p *parser) isTestFollows(restricted bool) bool {
 	i := 1
@@ -181,7 +198,7 @@ func (p *parser) isTestFollows(restricted bool) bool {
 	case kwNull, kwTrue, kwFalse, kwUnknown, kwNormalized, kwNfc, kwNfd, kwNfkc, kwNfkd:
 		return !restricted
 	}
-	return i > 1 || p.peek(i).kind != tokEOF && p.peek(i).kind != ',' && !p.peekKw(i, kwFrom) && !restricted
+	return i > 1 || !restricted
 }
 
 // infixOne parses one operator with its right side. closed is the level at

@@ -73,7 +73,7 @@ func (p *parser) optionName() string {
 func (p *parser) atOptionValueWord() bool {
 	t := p.cur()
 	switch t.kw {
-	case kwTrue, kwFalse, kwNull, kwInterval, kwArray, kwOff:
+	case kwTrue, kwFalse, kwNull, kwArray, kwOff:
 		return true
 	case kwOn:
 		return p.peek(1).kind == ',' || p.peek(1).kind == ')'

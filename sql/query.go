@@ -196,7 +196,7 @@ func (p *parser) atTargetsEnd() bool {
 	}
 	switch t.kw {
 	case kwFrom, kwInto, kwWhere, kwGroup, kwHaving, kwWindow, kwUnion, kwIntersect, kwExcept, kwOrder, kwLimit,
-		kwOffset, kwFetch, kwFor:
+		kwOffset, kwFetch, kwFor, kwReturning, kwOn, kwWith, kwAs:
 		return true
 	}
 	return false

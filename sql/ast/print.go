@@ -214,11 +214,16 @@ func (p *printer) option(o *Option) {
 // only in parentheses.
 func (p *printer) optionValue(v Expr) {
 	switch v := v.(type) {
-	case *ColumnRef, *SQLValueFunction, *DefaultExpr:
+	case *SQLValueFunction, *DefaultExpr:
 		p.parens(v)
-	default:
-		p.expr(v)
+		return
+	case *ColumnRef:
+		if v.Qualifier == nil {
+			p.parens(v)
+			return
+		}
 	}
+	p.expr(v)
 }
 
 // label prints an alias behind AS; "AS of" would begin AS OF.
