@@ -233,7 +233,10 @@ func (p *parser) alterReset() ast.AlterAction {
 // dottedLabel reads an option's name with dots.
 func (p *parser) dottedLabel() string {
 	name := p.colLabel()
-	for p.accept('.') {
+	for parts := 1; p.accept('.'); parts++ {
+		if parts > maxNameParts {
+			p.fail()
+		}
 		name += "." + p.colLabel()
 	}
 	return name

@@ -50,7 +50,11 @@ func (p *parser) option() *ast.Option {
 // optionName reads words, joined by '_', and dots.
 func (p *parser) optionName() string {
 	name := p.colLabel()
-	for p.err == nil {
+	for parts := 1; p.err == nil; parts++ {
+		if parts > maxNameParts {
+			p.fail()
+			break
+		}
 		switch {
 		case p.accept('.'):
 			name += "." + p.colLabel()

@@ -3,6 +3,7 @@ package sql
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
@@ -17,6 +18,9 @@ const (
 	// MaxParams bounds $n, as the wire protocol does.
 	MaxParams = math.MaxUint16
 )
+
+// maxNameParts bounds the words and dots in the name of an option or setting.
+const maxNameParts = 16
 
 // Parse parses a string of statements parted by semicolons. Empty statements
 // are left out, so the result may be empty.
@@ -439,11 +443,8 @@ func (p *parser) checkQualifier(pos ast.Pos, qualifier []string, name string) {
 	if len(qualifier) <= 2 || p.err != nil {
 		return
 	}
-	s := ""
-	for _, q := range qualifier {
-		s += q + "."
-	}
-	p.failf(pos, sqlerr.SyntaxError, "improper qualified name (too many dotted names): %s", s+name)
+	p.failf(pos, sqlerr.SyntaxError, "improper qualified name (too many dotted names): %s.%s",
+		strings.Join(qualifier, "."), name)
 }
 
 // qualify appends a part to a qualifier.

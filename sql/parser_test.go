@@ -224,6 +224,32 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// TestHostile parses texts of the greatest length that would take minutes if
+// anything in the parser were quadratic.
+func TestHostile(t *testing.T) {
+	fill := func(head, part, tail string) string {
+		return head + strings.Repeat(part, (MaxBytes-len(head)-len(tail))/len(part)) + tail
+	}
+	for _, text := range []string{
+		fill("select a", ".a", ""), fill("set a", ".a", " = 1"), fill("create stream s with (a", " a", ")"),
+		fill("alter view v reset (a", ".a", ")"), fill("select * from a", ".a", "(1)"), fill("drop table a", ".a", ""),
+		fill("select '", "''", "'"), fill("select 'a'", "\n'a'", ""), fill("select E'", "\\n", "'"), fill("", "(", ""),
+		fill("", ";", ""), fill("", "select 1;", ""), fill("/*", "/*", ""), fill("select ", "U&'a' ", ""), fill("", "$a$", ""),
+		fill("select 1", "::a", ""), fill("select $1", "[1]", ""), fill("alter table t ", "add a int,", "foo"), fill("select ", "-", "1"),
+		fill("select * from a", " join a", ""), fill("select ", "case ", ""), fill("vacuum ", "(", ""), fill("select 1", " + 1", ""),
+		fill("select f(", "a => ", ""), fill("copy t from stdin with ", "header ", ""), fill("select ", "a,", "a"),
+		fill("explain ", "explain ", ""), fill("select a ", "collate c ", ""), fill("begin ", "read only ", ""),
+	} {
+		list, err := Parse(text)
+		if err != nil {
+			continue
+		}
+		for _, s := range list {
+			ast.String(s.Stmt)
+		}
+	}
+}
+
 func compact(s string) string { return strings.ReplaceAll(s, " ", "") }
 
 func TestIdentifierLength(t *testing.T) {

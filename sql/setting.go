@@ -138,7 +138,10 @@ func (p *parser) setValues(s *ast.SetVariable) {
 // variableName reads a name with dots.
 func (p *parser) variableName() string {
 	name := p.colID()
-	for p.accept('.') {
+	for parts := 1; p.accept('.'); parts++ {
+		if parts > maxNameParts {
+			p.fail()
+		}
 		name += "." + p.colID()
 	}
 	return name
