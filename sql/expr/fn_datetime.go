@@ -176,8 +176,8 @@ func addToTime(a int64, v interval) (int64, error) {
 }
 
 func (t *tables) addTimestampOperators() {
-	t.op("+", t.fn("timestamp_pl_interval(timestamp,interval) timestamp", addFixed(types.TimestampAdd)))
-	t.op("-", t.fn("timestamp_mi_interval(timestamp,interval) timestamp", fn2e(subtract(types.TimestampAdd))))
+	t.op("+", t.fn("timestamp_pl_interval(timestamp,interval) timestamp", shiftMaker(1, types.TimestampAdd)))
+	t.op("-", t.fn("timestamp_mi_interval(timestamp,interval) timestamp", shiftMaker(-1, subtract(types.TimestampAdd))))
 	t.op("+", t.fn("interval_pl_timestamp(interval,timestamp) timestamp", fn2e(swapped(types.TimestampAdd))))
 	zoned := func(f func(func(int64, interval) (int64, error)) maker) maker {
 		return inZone(func(zone *time.Location) maker {
@@ -214,9 +214,24 @@ func (t *tables) addTimestampOperators() {
 	t.fn("age(timestamptz) interval", ageFromToday(true), usesSettings, usesClock)
 }
 
-// addFixed adds a constant interval of microseconds without taking the
-// timestamp apart, the common case in windows and watermarks.
-func addFixed(general func(int64, interval) (int64, error)) maker {
+// onMoments computes with one argument, the others being constants that f knows.
+func onMoments(i int, f func(ts int64) (int64, error)) kernel {
+	return func(c *call) {
+		a, out, null := &c.args[i], c.out.Int, c.out.Null
+		for _, r := range c.rows() {
+			row := int(r)
+			v, err := f(a.Int[row&a.mask])
+			if err != nil && !null.Get(row) {
+				c.fail(row, err)
+			}
+			out[row] = v
+		}
+	}
+}
+
+// shiftMaker adds a constant interval of one length (sign -1: subtracts it)
+// without taking the timestamp apart, the common case in windows and watermarks.
+func shiftMaker(sign int64, general func(int64, interval) (int64, error)) maker {
 	slow := fn2e(general)
 	return func(s *site) (kernel, error) {
 		d, ok := s.constant(1)
@@ -224,19 +239,20 @@ func addFixed(general func(int64, interval) (int64, error)) maker {
 			return slow(s)
 		}
 		micros, err := d.Ival.FixedMicros()
-		if err != nil {
+		if err != nil || micros == math.MinInt64 {
 			return slow(s)
 		}
-		return fn2e(func(a int64, _ interval) (int64, error) {
-			if types.TimestampIsInf(a) {
-				return a, nil
-			}
-			sum := a + micros
-			if (a^sum)&(micros^sum) < 0 || !types.TimestampInRange(sum) {
+		micros *= sign
+		return onMoments(0, func(ts int64) (int64, error) {
+			sum := ts + micros
+			switch {
+			case types.TimestampIsInf(ts):
+				return ts, nil
+			case (ts^sum)&(micros^sum) < 0 || !types.TimestampInRange(sum):
 				return 0, errTimestampRange()
 			}
 			return sum, nil
-		})(s)
+		}), nil
 	}
 }
 

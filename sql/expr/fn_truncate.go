@@ -118,8 +118,8 @@ func (t *tables) addTruncate() {
 		})(s)
 	})
 	t.fn("date_trunc(text,interval) interval", fn2e(truncateInterval))
-	t.fn("date_bin(interval,timestamp,timestamp) timestamp", fn3e(dateBin))
-	t.fn("date_bin(interval,timestamptz,timestamptz) timestamptz", fn3e(dateBin))
+	t.fn("date_bin(interval,timestamp,timestamp) timestamp", binMaker)
+	t.fn("date_bin(interval,timestamptz,timestamptz) timestamptz", binMaker)
 }
 
 // truncateClock reads a constant field once.
@@ -199,4 +199,29 @@ func dateBin(stride interval, ts, origin int64) (int64, error) {
 		return out, nil
 	}
 	return 0, errTimestampRange()
+}
+
+// binMaker knows constant bins once: they are the windows of most queries.
+func binMaker(s *site) (kernel, error) {
+	stride, ok := s.constant(0)
+	origin, ok2 := s.constant(2)
+	n, err := stride.Ival.FixedMicros()
+	if !ok || !ok2 || err != nil || n <= 0 || !types.TimestampInRange(origin.Int) {
+		return fn3e(dateBin)(s)
+	}
+	from := origin.Int
+	return onMoments(1, func(ts int64) (int64, error) {
+		if types.TimestampIsInf(ts) {
+			return ts, nil
+		}
+		diff := ts - from
+		if (ts^from)&(ts^diff) < 0 {
+			return 0, errIntervalRange()
+		}
+		out := ts - floorMod(diff, n)
+		if !types.TimestampInRange(out) {
+			return 0, errTimestampRange()
+		}
+		return out, nil
+	}), nil
 }

@@ -90,6 +90,9 @@ func simplifyLogic(e *Expr) *Expr {
 		}
 		args = append(args, a)
 	}
+	if e.Op == OpOr {
+		args = joinEqualities(args)
+	}
 	if len(args) == 0 {
 		return &Expr{Op: OpConst, Type: types.Bool, Const: types.Datum{Bool: e.Op == OpAnd}, Pos: e.Pos}
 	}
@@ -99,4 +102,49 @@ func simplifyLogic(e *Expr) *Expr {
 	c := *e
 	c.Args = args
 	return &c
+}
+
+// joinEqualities makes x IN (1, 2) of x = 1 OR x = 2 where these are neighbours,
+// which keeps the order of evaluation.
+func joinEqualities(args []*Expr) []*Expr {
+	var out []*Expr
+	for _, a := range args {
+		value, k := equality(a)
+		if value != nil && len(out) > 0 {
+			last := out[len(out)-1]
+			if last.Op == OpIn && Equal(last.Args[0], value) {
+				last.Args = append(last.Args, k)
+				continue
+			}
+			if v, first := equality(last); v != nil && Equal(v, value) {
+				out[len(out)-1] = &Expr{Op: OpIn, Type: types.Bool, Args: []*Expr{value, first, k}, Pos: a.Pos}
+				continue
+			}
+		}
+		if a.Op == OpIn { // it may be extended above
+			c := *a
+			c.Args = append([]*Expr(nil), a.Args...)
+			a = &c
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// equality recognises value = constant with both of one type, for types whose
+// equality IN knows.
+func equality(e *Expr) (value, k *Expr) {
+	v, pick := constantComparison(e)
+	if pick == nil || v.Op != OpColumn {
+		return nil, nil
+	}
+	f, _ := Lookup(e.Func)
+	k = e.Args[1]
+	if k.Op != OpConst {
+		k = e.Args[0]
+	}
+	if f.compare != opEQ || k.Type.Base() != v.Type.Base() && k.Type.Kind() != types.KindInt64 {
+		return nil, nil
+	}
+	return v, k
 }

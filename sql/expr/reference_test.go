@@ -333,6 +333,9 @@ nullif(c2, c8)
 c0 is distinct from c7
 c2 is not distinct from c8
 c0 in (1, 2, 3)
+c0 = 1 or c0 = 2 or 7 = c0 or c7 = 1 or c7 = 2 or c2 = 'a' or c2 = 'abc'
+c0 in (1, 2) or c0 = 3 or c0 = 5
+c1 = 1 or c1 = 246 or 10 / c0 > 1
 c0 in (1, null)
 c1 in (1, 2, 3, 4, 5, 6, 7, 8, 9, 246)
 c2 in ('a', 'abc')
@@ -348,6 +351,36 @@ case when c0 + 1 > 0 then (c0 + 1) * 2 else (c0 + 1) * 3 end
 case when c3 then c0 / c7 else 0 end + coalesce(c0 / c7, 1)
 c3 and (c0 + 1 > 3 or c0 + 1 < 2) and c0 + 1 <> 7
 c9 = c9
+c6 + interval '1 day 2 hours'
+c6 - interval '4 seconds'
+c6 - interval '1 month'
+c6 + c9
+date_bin('15 minutes', c6, timestamp '2001-01-01')
+date_bin(c9, c6, timestamp '2001-01-01')
+date_trunc('hour', c6)
+date_trunc(c2, c6)
+extract(minute from c6)
+c2 || c0
+c2 || c8
+lower(c2)
+length(c8)
+substring(c2, c0, 2)
+replace(c2, 'a', c8)
+c2 like 'a%'
+c2 like c8
+c2 ~ '^a'
+concat(c2, c0, c3)
+concat_ws('-', c2, c8)
+c4 + c4
+c4 - 1.0
+round(c4, 1)
+abs(c5)
+c9 * 2
+c9 + c9
+c0::text::jsonb
+to_jsonb(c2)
+md5(c2)
+coalesce(c4, 0.5)
 1/0 > c0
 case when c3 then 1/0 else 2 end
 c0 > 3 and 1/0 = 1
