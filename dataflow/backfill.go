@@ -139,7 +139,13 @@ func (r *Runtime) settle() {
 		}
 	}
 	for _, s := range r.streamOrder {
-		r.settleStream(s)
+		r.noteFailure(s)
+	}
+	if r.needsChanged {
+		r.needsChanged = false
+		for _, s := range r.streamOrder {
+			r.settleStream(s)
+		}
 	}
 	r.list()
 	for _, v := range r.busy { // topological: what a view reads comes first
@@ -211,7 +217,7 @@ func (r *Runtime) nextRound(in *input, shared connector.Positions) {
 	}
 	if missing <= int64(r.opts.CutRows) {
 		in.phase = phaseFinishing
-		r.viewsChanged = true
+		r.viewsChanged, r.needsChanged = true, true
 		r.opts.FailPoint("named")
 	}
 	in.reader = r.startReader(s.spec.Source, in.need, in.positions, shared.Clone(), in.former)
@@ -231,7 +237,7 @@ func (r *Runtime) follow(in *input) {
 	// The view is too slow: the broker keeps its rows better than we do.
 	in.kept, in.keptBytes = nil, 0
 	in.phase = phaseReading
-	r.viewsChanged = true
+	r.viewsChanged, r.needsChanged = true, true
 }
 
 // cutInput takes the view's piece of the epoch from its private reader or from

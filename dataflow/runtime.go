@@ -126,6 +126,7 @@ type Runtime struct {
 	dirty        bool            // the positions blob is to be written
 	viewsChanged bool
 	viewTable    *viewTable
+	needsChanged bool    // what views need of the shared readers may have changed
 	listed       bool    // busy and notables are up to date
 	busy         []*view // live, but not yet ready or attached
 	notables     []*view // busy or quarantined: those that the positions blob names
@@ -285,7 +286,9 @@ func (r *Runtime) serve(ctx context.Context, q *request) (err error) {
 
 // stateChanged notes that views have other states: they are to be published and
 // committed, and the lists of views that need attention are made again.
-func (r *Runtime) stateChanged() { r.viewsChanged, r.dirty, r.listed = true, true, false }
+func (r *Runtime) stateChanged() {
+	r.viewsChanged, r.needsChanged, r.dirty, r.listed = true, true, true, false
+}
 
 // list makes the lists of views that need attention, so that an epoch does not
 // visit those that are ready and idle.

@@ -81,11 +81,6 @@ func (r *Runtime) settleStream(s *stream) {
 		s.positions = nil
 		return
 	}
-	if s.reader != nil && !s.failed {
-		if _, err := s.reader.ended(); err != nil {
-			s.failed, r.viewsChanged = true, true
-		}
-	}
 	need := s.union()
 	if s.fault != "" || s.reader != nil && slices.Equal(need, s.need) && (need == nil) == (s.need == nil) {
 		return
@@ -98,6 +93,16 @@ func (r *Runtime) settleStream(s *stream) {
 	s.reader = r.startReader(s.spec.Source, need, s.positions, nil, s.former)
 	s.former, s.failed = nil, false
 	r.viewsChanged = true
+}
+
+// noteFailure publishes that the shared reader has given up.
+func (r *Runtime) noteFailure(s *stream) {
+	if s.reader == nil || s.failed {
+		return
+	}
+	if _, err := s.reader.ended(); err != nil {
+		s.failed, r.viewsChanged = true, true
+	}
 }
 
 // promote attaches the foremost backfilling view when no view is left on the
