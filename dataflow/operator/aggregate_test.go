@@ -315,3 +315,40 @@ func TestAggregateLaw(t *testing.T) {
 		}
 	}
 }
+
+// TestDistinctLaw is SELECT DISTINCT: a group-by without aggregates.
+func TestDistinctLaw(t *testing.T) {
+	for _, ts := range [][]types.Type{{types.Int8, types.Text}, {types.Float8, types.Numeric, types.Bool}} {
+		spec := &AggregateSpec{Input: ts, Arr: 1, Multisets: 2}
+		for c := range ts {
+			spec.Keys = append(spec.Keys, c)
+		}
+		aggregateLaw("distinct", spec, 15).run(t, spec.Output())
+	}
+}
+
+// TestGroupSize: a group of count(*), sum and max over an 8 byte key takes 60
+// bytes at the most, key included.
+func TestGroupSize(t *testing.T) {
+	op, err := NewAggregate(bidSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := NewMemState()
+	for range 20 { // prices up to 10 million, ten thousand bids of each of 100 auctions
+		b := zset.NewBatch(bidSpec().Input, 0)
+		for i := range 100_000 {
+			b.AppendDatums([]types.Datum{{Int: 1<<40 + int64(i%100)}, {Int: 9_999_999 - int64(i%7)}}, 1)
+		}
+		if err := op.Apply([]Delta{{b}}, st, 1, &Output{}); err != nil {
+			t.Fatal(err)
+		}
+		st.Commit()
+	}
+	_ = st.Scan(1, nil, nil, func(key, val []byte) bool {
+		if n := len(key) + len(val); n > 60 {
+			t.Fatalf("group takes %d + %d bytes", len(key), len(val))
+		}
+		return true
+	})
+}

@@ -33,10 +33,12 @@ type index struct {
 	st      State
 	delta   *zset.Batch
 	images  zset.List // row bytes of the delta's rows
-	byKey   [][]int32 // rows of the delta by slot
+	first   []int32   // by slot: a row of the delta + 1, 0: none
+	next    []int32   // by row: the next one of its slot
 	headers storage.Values
 	set     storage.ChangeSet
 	key     []byte
+	rows    []indexRow // memory of load
 }
 
 const (
@@ -56,7 +58,7 @@ type indexRow struct {
 func (x *index) add(st State, delta *zset.Batch, keys *bytesTable, null func(row int)) {
 	x.st, x.delta = st, delta
 	x.images.Reset()
-	x.byKey = x.byKey[:0]
+	x.first, x.next = x.first[:0], extend(x.next[:0], delta.N)
 	x.set = storage.ChangeSet{Arr: x.arr}
 	for r := range delta.N {
 		x.images.Data = zset.AppendRow(x.images.Data, delta.Cols, r)
@@ -67,8 +69,9 @@ func (x *index) add(st State, delta *zset.Batch, keys *bytesTable, null func(row
 		}
 		x.key = zset.AppendKeys(x.key[:0], delta.Cols, x.on, r)
 		slot, _ := keys.add(x.key)
-		x.byKey = extend(x.byKey, int(slot)+1)
-		x.byKey[slot] = append(x.byKey[slot], int32(r))
+		x.first = extend(x.first, int(slot)+1)
+		x.next[r] = x.first[slot]
+		x.first[slot] = int32(r) + 1
 	}
 }
 
@@ -83,7 +86,7 @@ func (x *index) nullKey(row int) bool {
 
 // fetch brings the headers of all keys.
 func (x *index) fetch(keys *bytesTable) error {
-	x.byKey = extend(x.byKey, keys.len())
+	x.first = extend(x.first, keys.len())
 	var list zset.List
 	for s := range keys.len() {
 		list.Data = append(append(list.Data, keys.at(s)...), tagHeader)
@@ -111,10 +114,11 @@ func (x *index) damaged() error {
 }
 
 // changes says whether the epoch changes rows of a slot's key.
-func (x *index) changes(slot int) bool { return len(x.byKey[slot]) > 0 }
+func (x *index) changes(slot int) bool { return x.first[slot] != 0 }
 
 // load returns the rows of a slot's key in the order of their bytes: all, or at
-// the least those that change; complete says which.
+// the least those that change; complete says which. They are valid until the
+// next load.
 func (x *index) load(key []byte, slot int, all bool) (rows []indexRow, complete bool, err error) {
 	n, apart, body, err := x.header(slot)
 	if err != nil {
@@ -136,7 +140,7 @@ func (x *index) load(key []byte, slot int, all bool) (rows []indexRow, complete 
 }
 
 func (x *index) decodeInline(n int, body []byte) ([]indexRow, error) {
-	rows := make([]indexRow, 0, n+4)
+	rows := x.rows[:0]
 	for range n {
 		size, k := binary.Uvarint(body)
 		if k <= 0 || size > uint64(len(body)-k) {
@@ -155,6 +159,7 @@ func (x *index) decodeInline(n int, body []byte) ([]indexRow, error) {
 }
 
 func (x *index) scan(key []byte) (rows []indexRow, err error) {
+	rows = x.rows[:0]
 	lo := append(bytes.Clone(key), tagRow)
 	var failed error
 	err = x.st.Scan(x.arr, lo, successor(lo), func(k, val []byte) bool {
@@ -174,24 +179,25 @@ func (x *index) scan(key []byte) (rows []indexRow, err error) {
 // fetchChanged reads only the rows of a large key that the epoch changes.
 func (x *index) fetchChanged(key []byte, slot int) ([]indexRow, error) {
 	var keys zset.List
-	for _, r := range x.byKey[slot] {
-		keys.Data = x.appendRowKey(keys.Data, key, x.images.At(int(r)))
+	for r := x.first[slot]; r != 0; r = x.next[r-1] {
+		keys.Data = x.appendRowKey(keys.Data, key, x.images.At(int(r-1)))
 		keys.End()
 	}
 	var vals storage.Values
 	if err := x.st.Fetch(x.arr, &keys, &vals); err != nil {
 		return nil, err
 	}
-	var rows []indexRow
-	for i, r := range x.byKey[slot] {
-		if vals[i] == nil {
-			continue
+	rows := x.rows[:0]
+	i := 0
+	for r := x.first[slot]; r != 0; r = x.next[r-1] {
+		if vals[i] != nil {
+			m, err := DecodeMultiplicity(vals[i])
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, indexRow{x.images.At(int(r - 1)), m, m})
 		}
-		m, err := DecodeMultiplicity(vals[i])
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, indexRow{x.images.At(int(r)), m, m})
+		i++
 	}
 	slices.SortFunc(rows, compareRows)
 	return rows, nil
@@ -205,17 +211,18 @@ func (x *index) appendRowKey(dst, key, row []byte) []byte {
 
 // merge lays the epoch's changes over rows that are in order.
 func (x *index) merge(rows []indexRow, slot int) ([]indexRow, error) {
-	for _, r := range x.byKey[slot] {
-		row := x.images.At(int(r))
+	for r := x.first[slot]; r != 0; r = x.next[r-1] {
+		row := x.images.At(int(r - 1))
 		i, found := slices.BinarySearchFunc(rows, row, func(a indexRow, row []byte) int { return bytes.Compare(a.row, row) })
 		if !found {
 			rows = slices.Insert(rows, i, indexRow{row: row})
 		}
-		rows[i].now += x.delta.WeightAt(int(r))
+		rows[i].now += x.delta.WeightAt(int(r - 1))
 		if rows[i].now < 0 {
 			return nil, errNegative()
 		}
 	}
+	x.rows = rows
 	return rows, nil
 }
 
@@ -244,6 +251,7 @@ func (x *index) store(key []byte, slot int, rows []indexRow, complete bool) erro
 	apart := now > x.inline
 	if wasApart && !apart && !complete {
 		var err error
+		x.rows = nil // the caller still uses it
 		if rows, _, err = x.load(key, slot, true); err != nil {
 			return err
 		}
@@ -310,8 +318,7 @@ func (x *index) finish() {
 		x.st.Change(x.set)
 	}
 	x.set, x.st, x.delta = storage.ChangeSet{}, nil, nil
-	if cap(x.byKey) > keepEntries {
-		x.byKey = nil
-	}
-	clear(x.byKey[:cap(x.byKey)])
+	x.first, x.next = keep(x.first), keep(x.next)
+	clear(x.rows[:cap(x.rows)]) // they refer to images of the state
+	x.rows = keep(x.rows)
 }
