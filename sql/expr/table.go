@@ -118,6 +118,7 @@ var loadTables = sync.OnceValue(func() *tables {
 	t.addInterval()
 	t.addExtract()
 	t.addToChar()
+	t.addToTime()
 	t.addPattern()
 	t.addJSON()
 	t.addArray()
