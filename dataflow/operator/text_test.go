@@ -21,8 +21,10 @@ var rewrite = flag.Bool("rewrite", false, "write the answers of testdata anew")
 //
 //	aggregate (k text, v int8) keys=k calls=count(*),sum(int8):v,max(int8):v[:distinct][:filter] [append]
 //	materialize (k text, v int8) [key=k]
+//	topk (k text, v int8) order=v:desc limit=2 [offset=1] [append]
+//	join inner (k int8, a text) (k int8, b text)   on the first columns
 //	map division                 the map of tail_test.go
-//	epoch                        lines: weight and row, fields separated by |, \N is NULL
+//	epoch                        lines: [left|right] weight and row, fields separated by |, \N is NULL
 //	state                        prints the images of the operator's arrangements
 func TestText(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -82,6 +84,7 @@ type textWorld struct {
 	st    *MemState
 	names []string
 	types []types.Type
+	right []types.Type // of the second input, if there is one
 	epoch uint64
 }
 
@@ -99,7 +102,7 @@ func (w *textWorld) run(block string) string {
 	case "state":
 		return w.state()
 	}
-	w.st, w.epoch = NewMemState(), 0
+	w.st, w.epoch, w.right = NewMemState(), 0, nil
 	var err error
 	if w.op, err = w.make(name, rest); err != nil {
 		return "error: " + err.Error()
@@ -113,6 +116,9 @@ func (w *textWorld) make(name, rest string) (Operator, error) {
 		w.types = spec.Input
 		return NewMap(spec)
 	}
+	if name == "join" {
+		return w.makeJoin(rest)
+	}
 	columns, options, _ := strings.Cut(strings.TrimPrefix(rest, "("), ")")
 	w.columns(columns)
 	opts := map[string]string{}
@@ -124,11 +130,29 @@ func (w *textWorld) make(name, rest string) (Operator, error) {
 		return NewMaterialize(&MaterializeSpec{Input: w.types, Key: w.indexes(opts["key"]), Arr: 1})
 	}
 	_, appendOnly := opts["append"]
+	if name == "topk" {
+		limit, _ := strconv.ParseInt(opts["limit"], 10, 64)
+		offset, _ := strconv.ParseInt(opts["offset"], 10, 64)
+		column, desc, _ := strings.Cut(opts["order"], ":")
+		order := []OrderKey{{Column: w.index(column), Desc: desc == "desc"}}
+		return NewTopK(&TopKSpec{Input: w.types, Order: order, Limit: limit, Offset: offset, AppendOnly: appendOnly, Arr: 1})
+	}
 	spec := &AggregateSpec{Input: w.types, Keys: w.indexes(opts["keys"]), AppendOnly: appendOnly, Arr: 1, Multisets: 2}
 	for c := range strings.SplitSeq(opts["calls"], ",") {
 		spec.Calls = append(spec.Calls, w.call(c))
 	}
 	return NewAggregate(spec)
+}
+
+func (w *textWorld) makeJoin(rest string) (Operator, error) {
+	kind, sides, _ := strings.Cut(rest, " (")
+	left, right, _ := strings.Cut(strings.TrimSuffix(sides, ")"), ") (")
+	w.columns(right)
+	w.right = w.types
+	w.columns(left)
+	return NewJoin(&JoinSpec{
+		Kind: JoinKind(kind), Left: w.types, Right: w.right, LeftKey: []int{0}, RightKey: []int{0}, LeftArr: 1, RightArr: 2,
+	})
 }
 
 func (w *textWorld) columns(text string) {
@@ -184,30 +208,21 @@ func (w *textWorld) call(text string) AggregateCall {
 }
 
 func (w *textWorld) runEpoch(lines []string) string {
-	b := zset.NewBatch(w.types, 0)
+	in := []Delta{{zset.NewBatch(w.types, 0)}}
+	if w.right != nil {
+		in = append(in, Delta{zset.NewBatch(w.right, 0)})
+	}
 	for _, line := range lines {
-		weight, row, _ := strings.Cut(line, " ")
-		n, err := strconv.ParseInt(weight, 10, 64)
-		if err != nil {
-			w.t.Fatal(err)
+		side := 0
+		if rest, ok := strings.CutPrefix(line, "right "); ok {
+			side, line = 1, rest
 		}
-		var ds []types.Datum
-		for i, field := range strings.Split(row, "|") {
-			if field == `\N` {
-				ds = append(ds, types.NullDatum())
-				continue
-			}
-			d, err := types.ParseText(w.types[i], []byte(field), nil)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			ds = append(ds, d)
-		}
-		b.AppendDatums(ds, n)
+		line = strings.TrimPrefix(line, "left ")
+		w.addRow(in[side][0], line)
 	}
 	w.epoch++
 	var out Output
-	if err := w.op.Apply([]Delta{{b}}, w.st, w.epoch, &out); err != nil {
+	if err := w.op.Apply(in, w.st, w.epoch, &out); err != nil {
 		w.st.Rollback()
 		return "error: " + sqlerr.From(err).Error()
 	}
@@ -217,6 +232,27 @@ func (w *textWorld) runEpoch(lines []string) string {
 		text += "errors\n" + print(out.Errors)
 	}
 	return text
+}
+
+func (w *textWorld) addRow(b *zset.Batch, line string) {
+	weight, row, _ := strings.Cut(line, " ")
+	n, err := strconv.ParseInt(weight, 10, 64)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var ds []types.Datum
+	for i, field := range strings.Split(row, "|") {
+		if field == `\N` {
+			ds = append(ds, types.NullDatum())
+			continue
+		}
+		d, err := types.ParseText(b.Cols[i].Type, []byte(field), nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		ds = append(ds, d)
+	}
+	b.AppendDatums(ds, n)
 }
 
 func print(d Delta) string {
