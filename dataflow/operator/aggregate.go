@@ -161,6 +161,7 @@ func (a *Aggregate) setFor(of candidate, filter int, none bool) *multiset {
 func (a *Aggregate) Apply(in []Delta, st State, epoch uint64, out *Output) error {
 	for _, b := range in[0] {
 		if err := a.Absorb(b); err != nil {
+			a.reset()
 			return err
 		}
 	}

@@ -13,13 +13,12 @@ type groupTable struct {
 	mode groupMode
 	n    int
 
-	ints     intTable   // groupInt
-	null     int        // slot + 1 of NULL in groupInt and groupText
-	bytes    bytesTable // groupText: the text; groupKeys: key bytes
-	numbers  []int32    // slot of each string in bytes
-	back     []int32    // string of each slot, -1: NULL
-	scratch  []byte
-	nullable bool
+	ints    intTable   // groupInt
+	null    int        // slot + 1 of NULL in groupInt and groupText
+	bytes   bytesTable // groupText: the text; groupKeys: key bytes
+	numbers []int32    // slot of each string in bytes
+	back    []int32    // string of each slot, -1: NULL
+	scratch []byte
 }
 
 type groupMode uint8

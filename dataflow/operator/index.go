@@ -7,7 +7,6 @@ import (
 
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
-	"github.com/streamdb/streamdb/sql/types"
 	"github.com/streamdb/streamdb/storage"
 )
 
@@ -23,7 +22,6 @@ import (
 //
 // An epoch goes: add for the delta, fetch for the keys, load and store for each.
 type index struct {
-	ts  []types.Type
 	on  []int // key columns
 	arr storage.Arrangement
 	// inline is up to how many different rows of a key lie in one image.

@@ -38,11 +38,6 @@ func (a int128) int64() (v int64, ok bool) {
 	return v, a.hi == v>>63
 }
 
-// float64 returns the value, rounded.
-func (a int128) float64() float64 {
-	return math.Ldexp(float64(a.hi), 64) + float64(a.lo)
-}
-
 func (a int128) isZero() bool { return a.hi == 0 && a.lo == 0 }
 
 // appendInt128 appends a zig-zag varint of up to 19 bytes.

@@ -49,8 +49,8 @@ func NewJoinIn(env *expr.Env, spec *JoinSpec) (*Join, error) {
 	}
 	j := &Join{
 		spec:  spec,
-		left:  &index{ts: spec.Left, on: spec.LeftKey, arr: spec.LeftArr, inline: inlineRows},
-		right: &index{ts: spec.Right, on: spec.RightKey, arr: spec.RightArr, inline: inlineRows},
+		left:  &index{on: spec.LeftKey, arr: spec.LeftArr, inline: inlineRows},
+		right: &index{on: spec.RightKey, arr: spec.RightArr, inline: inlineRows},
 		keys:  newBytesTable(),
 	}
 	if spec.On == nil {
@@ -152,6 +152,7 @@ const joinRows = 2048
 func (b *joinBlock) begin(j *Join, out *Output) {
 	b.Join, b.out = j, out
 	b.errs = newErrorRows(j.spec.both())
+	b.li, b.ri, b.weight = b.li[:0], b.ri[:0], nil
 	b.clear()
 }
 
