@@ -2,10 +2,15 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/connector/kafka"
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
@@ -16,7 +21,10 @@ import (
 )
 
 // The connectors of sinks.
-const blackhole = "blackhole" // folds all rows into a checksum
+const (
+	blackhole      = "blackhole" // folds all rows into a checksum
+	kafkaConnector = "kafka"
+)
 
 // createSink registers a sink and starts it.
 func (s *Session) createSink(ctx context.Context, st *ast.CreateSink) (string, error) {
@@ -100,7 +108,7 @@ func sinkConnector(st *ast.CreateSink) (name string, rest []connector.Option, er
 			rest = append(rest, connector.Option{Name: o.Name, Value: value, Pos: o.Position()})
 		case name != "":
 			return "", nil, sqlerr.New(sqlerr.SyntaxError, "option \"connector\" is given twice").At(o.Position())
-		case value != blackhole:
+		case value != blackhole && value != kafkaConnector:
 			return "", nil, sqlerr.New(sqlerr.FeatureNotSupported, "connector %q is not supported", value).At(o.Position()).
 				WithHint("The connectors of sinks are 'kafka' and 'blackhole'.")
 		default:
@@ -138,22 +146,124 @@ func (s *Session) installSink(ctx context.Context, o *catalog.Object, in *planne
 	if err != nil {
 		return err
 	}
+	writer, err := s.engine.openSink(o, &spec)
+	if err != nil {
+		return err
+	}
+	if writer != nil {
+		s.prepareSink(ctx, o, writer)
+	}
 	cmd := dataflow.Command{Meta: meta, AddViews: []dataflow.ViewSpec{spec}}
 	for _, arr := range append([]storage.Arrangement{plan.Stored.Arr}, plan.Stored.Others...) {
 		cmd.Create = append(cmd.Create, storage.NewArrangement{Arr: arr, Placement: storage.State})
 	}
 	if _, err := s.engine.runtime.Do(ctx, cmd); err != nil {
+		if writer != nil {
+			err = errors.Join(err, writer.kafka.Close())
+		}
 		return err
 	}
 	s.engine.catalog.Store(next)
+	if writer != nil {
+		s.engine.sinks.start(o.ID, writer)
+	}
 	return nil
+}
+
+// prepareSink makes the topic if there is none. A broker that cannot be reached
+// is a NOTICE, not an error: the sink connects when it can.
+func (s *Session) prepareSink(ctx context.Context, o *catalog.Object, w *runningSink) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	defer cancel()
+	partitions, created, err := w.kafka.Prepare(ctx)
+	n := Notice{Severity: "NOTICE", Code: "00000"}
+	switch {
+	case err != nil:
+		n.Message = fmt.Sprintf("the topic of sink %q cannot be written yet: %s", o.Name, sqlerr.From(err).Message)
+		n.Hint = "The sink connects by itself as soon as it can; SELECT * FROM streamdb.sinks shows its state."
+	case created:
+		n.Message = fmt.Sprintf("the topic of sink %q was created with %d partitions", o.Name, partitions)
+		if partitions == 1 {
+			n.Message = fmt.Sprintf("the topic of sink %q was created with one partition", o.Name)
+			n.Hint = "The option partitions asks for more."
+		}
+	default:
+		return
+	}
+	s.notice(n)
 }
 
 // lowerSink checks the connector's options and makes the sink's dataflow.
 func (s *Session) lowerSink(o *catalog.Object, in *planner.SinkInput, options []connector.Option, newArr func() storage.Arrangement) (*planner.SinkPlan, error) {
+	if o.Connector == kafkaConnector {
+		return s.lowerKafkaSink(o, in, options, newArr)
+	}
 	if len(options) > 0 {
 		return nil, sqlerr.New(sqlerr.UndefinedObject, "unrecognized option %q of connector \"blackhole\"", options[0].Name).
 			At(options[0].Pos).WithHint("This connector has no options.")
 	}
 	return in.Checksum(s.exprEnv(), newArr)
+}
+
+// lowerKafkaSink checks the options against what the rows are like, chooses the
+// envelope where none is given, and gives the sink its name in the cluster.
+func (s *Session) lowerKafkaSink(o *catalog.Object, in *planner.SinkInput, options []connector.Option, newArr func() storage.Arrangement) (*planner.SinkPlan, error) {
+	columns := make([]connector.Column, len(in.Columns))
+	for i, c := range in.Columns {
+		columns[i] = connector.Column{Name: c.Name, Type: c.Type}
+	}
+	opts, err := kafka.ParseSinkOptions(options, columns)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]int{"key": -1, "envelope": -1}
+	for _, option := range options {
+		at[option.Name] = option.Pos
+	}
+	key, err := in.ColumnIndexes(opts.Key, at["key"])
+	if err != nil {
+		return nil, err
+	}
+	if opts.Envelope == "" {
+		if opts.Envelope = kafka.EnvelopeUpsert; in.AppendOnly {
+			opts.Envelope = kafka.EnvelopeAppend
+		}
+	}
+	switch {
+	case opts.Envelope == kafka.EnvelopeAppend && !in.AppendOnly:
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "envelope \"append\" needs rows that are never changed or deleted").At(at["envelope"]).
+			WithHint("Use envelope = 'upsert' with a key, or write the rows of a stream without aggregates.")
+	case opts.Envelope == kafka.EnvelopeUpsert && len(key) == 0:
+		return nil, errNoSinkKey(in, at["envelope"])
+	case opts.Envelope == kafka.EnvelopeUpsert && !in.Unique(key):
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "the key (%s) cannot be proved to be unique", strings.Join(opts.Key, ", ")).At(at["key"]).
+			WithDetail("Two rows with one key would overwrite each other.").
+			WithHint("Use the columns of GROUP BY or of the table's primary key; they must be among the sink's columns.")
+	}
+	opts.TransactionalID = transactionalID(o)
+	if o.Options, err = json.Marshal(opts); err != nil {
+		return nil, fmt.Errorf("encode the options of sink %q: %w", o.Name, err)
+	}
+	return in.Outbox(o.ID, opts.Envelope == kafka.EnvelopeUpsert, key, s.exprEnv(), newArr)
+}
+
+// errNoSinkKey says which key would do.
+func errNoSinkKey(in *planner.SinkInput, pos int) error {
+	err := sqlerr.New(sqlerr.InvalidParameterValue, "envelope \"upsert\" needs the option \"key\"").At(pos)
+	if len(in.Keys) == 0 {
+		return err.WithHint("The key must be provably unique: the columns of GROUP BY, or the primary key of a table.")
+	}
+	names := make([]string, 0, len(in.Keys[0]))
+	for _, c := range in.Keys[0] {
+		names = append(names, in.Columns[c].Name)
+	}
+	return err.WithHint("For example: key = '%s'.", strings.Join(names, ","))
+}
+
+// transactionalID names a sink in its cluster. The random part makes it another
+// one than that of any sink of the same name before it or elsewhere.
+func transactionalID(o *catalog.Object) string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return "streamdb-" + o.Schema + "." + o.Name + "-" + hex.EncodeToString(random[:])
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,14 +122,17 @@ func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*cat
 func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
 	draft := e.catalog.Load().Draft()
 	var cmd dataflow.Command
-	var streams []catalog.ID
+	var streams, sinks []catalog.ID
 	for _, o := range doomed {
 		draft.Remove(o)
 		switch o.Kind {
 		case catalog.Stream:
 			streams = append(streams, o.ID)
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
-		case catalog.MaterializedView, catalog.Table, catalog.Index, catalog.Sink:
+		case catalog.Sink:
+			sinks = append(sinks, o.ID)
+			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
+		case catalog.MaterializedView, catalog.Table, catalog.Index:
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
 		}
 	}
@@ -141,5 +145,5 @@ func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
 		return err
 	}
 	e.catalog.Store(next)
-	return e.sources.drop(streams)
+	return errors.Join(e.sources.drop(streams), e.sinks.stop(sinks))
 }

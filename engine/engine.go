@@ -37,6 +37,7 @@ type Engine struct {
 	runtime *dataflow.Runtime
 	catalog atomic.Pointer[catalog.Catalog]
 	sources *sources
+	sinks   *sinks
 
 	// written holds the epoch of each table's last change since the start; only
 	// the epoch loop's goroutine uses it (Command.Prepare).
@@ -74,7 +75,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, err)
 	}
-	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), written: map[catalog.ID]uint64{}}
+	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), sinks: newSinks(), written: map[catalog.ID]uint64{}}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.abandon())
 	}
@@ -117,11 +118,12 @@ func (e *Engine) Close() error {
 }
 
 func (e *Engine) abandon() error {
+	err := e.sinks.close() // they use the loop
 	if e.stop != nil {
 		e.stop()
 		<-e.done
 	}
-	return errors.Join(e.err, e.sources.close(), e.store.Close())
+	return errors.Join(err, e.err, e.sources.close(), e.store.Close())
 }
 
 // Stats returns the counters of the epoch loop and of the store.

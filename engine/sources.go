@@ -77,6 +77,7 @@ func openSource(ctx context.Context, o *catalog.Object) (connector.Source, error
 func (e *Engine) restore(ctx context.Context) error {
 	var cmd dataflow.Command
 	cmd.Restore = true
+	writers := map[catalog.ID]*runningSink{}
 	for _, o := range e.catalog.Load().Objects() {
 		switch o.Kind {
 		case catalog.Stream:
@@ -90,10 +91,20 @@ func (e *Engine) restore(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("restore %s %s: %w", o.Kind, o.Name, err)
 			}
+			if o.Kind == catalog.Sink {
+				if writers[o.ID], err = e.openSink(o, &spec); err != nil {
+					return fmt.Errorf("restore %s %s: %w", o.Kind, o.Name, err)
+				}
+			}
 			cmd.AddViews = append(cmd.AddViews, spec)
 		}
 	}
 	_, err := e.runtime.Do(ctx, cmd)
+	for id, w := range writers { // they need the restored dataflow
+		if w != nil {
+			e.sinks.start(id, w)
+		}
+	}
 	return err
 }
 

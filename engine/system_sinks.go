@@ -13,8 +13,9 @@ import (
 
 // sinksColumns describe streamdb.sinks: rows and checksum are those of a
 // blackhole at the epoch that is read (operator.ChecksumSpec says how to have
-// PostgreSQL compute the same); epoch is up to which everything is written, lag
-// by how many epochs that is behind.
+// PostgreSQL compute the same); for others rows counts the changes written since
+// the server started. Everything up to epoch is written, lag is by how many
+// epochs that is behind.
 func sinksColumns() []catalog.Column {
 	return columns("schema", types.Text, "name", types.Text, "state", types.Text, "reason", types.Text, "connector", types.Text,
 		"rows", types.Int8, "checksum", types.Numeric, "epoch", types.Int8, "lag", types.Int8, "definition", types.Text)
@@ -30,7 +31,7 @@ func sinksRows(_ context.Context, r *reading, emit func(*zset.Batch) error) erro
 		if !ok {
 			continue // created after the epoch that is read
 		}
-		row, err := checksumStatus(r, o, s)
+		row, err := sinkStatus(r, o, s)
 		if err != nil {
 			return err
 		}
@@ -38,6 +39,24 @@ func sinksRows(_ context.Context, r *reading, emit func(*zset.Batch) error) erro
 		b.AppendDatums(append(append(head, row...), textDatum(o.Definition)), 1)
 	}
 	return emit(b)
+}
+
+// sinkStatus is a sink's row from state to lag. What is wrong with its dataflow
+// comes before what is wrong with its writing.
+func sinkStatus(r *reading, o *catalog.Object, s dataflow.ViewStatus) ([]types.Datum, error) {
+	if o.Connector == blackhole {
+		return checksumStatus(r, o, s)
+	}
+	w, ok := r.session.engine.sinks.status(o.ID)
+	if !ok { // dropped since
+		w = dataflow.SinkStatus{State: dataflow.StateStalled}
+	}
+	state, reason := w.State, w.Reason
+	if s.State != dataflow.StateRunning && (w.State == dataflow.StateRunning || s.State != dataflow.StateBackfilling) {
+		state, reason = s.State, s.Reason
+	}
+	return []types.Datum{textDatum(state), orNull(reason), textDatum(o.Connector), intDatum(w.Rows), types.NullDatum(),
+		intDatum(int64(w.Epoch)), intDatum(int64(w.Lag))}, nil
 }
 
 // checksumStatus is a blackhole's row from state to lag.

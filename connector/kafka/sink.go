@@ -1,0 +1,217 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+)
+
+// Timeouts of a sink.
+const (
+	// transactionTimeout is after what time the cluster ends a transaction whose
+	// writer is gone; until then nobody who reads committed records gets past it.
+	// A writer that comes back ends it at once.
+	transactionTimeout = 2 * time.Minute
+	// stallTimeout is how long a session waits for the next answer.
+	stallTimeout = 10 * time.Second
+	// beginTimeout bounds the beginning of a session.
+	beginTimeout = transactionTimeout + 30*time.Second
+	// abortTimeout bounds the attempt to end a transaction politely.
+	abortTimeout = 2 * time.Second
+)
+
+// Sink writes to one topic. Everything between Begin and the end of a session
+// is in Kafka transactions of the sink's own transactional id, each of which
+// also writes how far it got to the progress topic (sink_progress.go). So a
+// session that begins after a crash shuts its predecessor out, then reads what
+// that has committed.
+type Sink struct {
+	opts   SinkOptions
+	key    []int
+	client *kgo.Client // for questions
+}
+
+var _ connector.Sink = (*Sink)(nil)
+
+// OpenSink opens a sink. It does not wait for the cluster.
+func OpenSink(opts SinkOptions) (*Sink, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	key, err := opts.keyColumns()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := newClient(opts.Brokers)
+	if err != nil {
+		return nil, sqlerr.Wrap(err, sqlerr.InvalidParameterValue, "could not open brokers \"%s\": %s", strings.Join(opts.Brokers, ","), err)
+	}
+	return &Sink{opts: opts, key: key, client: cl}, nil
+}
+
+// Close ends the client.
+func (s *Sink) Close() error {
+	s.client.Close()
+	return nil
+}
+
+// Prepare makes the topic if there is none; created says so.
+func (s *Sink) Prepare(ctx context.Context) (partitions int, created bool, err error) {
+	l, created, err := s.topic(ctx, true)
+	if err != nil {
+		return 0, false, s.error(err)
+	}
+	return len(l.partitions), created, nil
+}
+
+// topic describes the topic, making it if that is allowed and needed.
+func (s *Sink) topic(ctx context.Context, mayCreate bool) (l *layout, created bool, err error) {
+	l, err = describe(ctx, s.client, s.opts.Topic)
+	if !errors.Is(err, errMissing) || !mayCreate {
+		return l, false, err
+	}
+	if created, err = createTopic(ctx, s.client, s.opts.Topic, s.opts.Partitions, nil); err != nil {
+		return nil, false, err
+	}
+	l, err = awaitTopic(ctx, s.client, s.opts.Topic)
+	return l, created, err
+}
+
+// createTopic makes a topic with the cluster's replication factor. It is no
+// error if somebody else was quicker.
+func createTopic(ctx context.Context, cl *kgo.Client, topic string, partitions int32, configs map[string]string) (created bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, partitions, -1
+	for name, value := range configs {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = name, kmsg.StringPtr(value)
+		t.Configs = append(t.Configs, c)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return false, err
+	}
+	for i := range resp.Topics {
+		switch err := kerr.ErrorForCode(resp.Topics[i].ErrorCode); {
+		case errors.Is(err, kerr.TopicAlreadyExists):
+			return false, nil
+		case err != nil && resp.Topics[i].ErrorMessage != nil:
+			return false, fmt.Errorf("create topic \"%s\": %w: %s", topic, err, *resp.Topics[i].ErrorMessage)
+		case err != nil:
+			return false, fmt.Errorf("create topic \"%s\": %w", topic, err)
+		}
+	}
+	return true, nil
+}
+
+// awaitTopic waits until all partitions of a new topic have a leader.
+func awaitTopic(ctx context.Context, cl *kgo.Client, topic string) (*layout, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for {
+		l, err := describe(ctx, cl, topic)
+		if err != nil && !errors.Is(err, errMissing) {
+			return nil, err
+		}
+		ready := err == nil && len(l.partitions) > 0
+		for i := 0; ready && i < len(l.partitions); i++ {
+			ready = l.partitions[i].leader >= 0
+		}
+		if ready {
+			return l, nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("topic \"%s\" does not get ready: %w", topic, ctx.Err())
+		}
+	}
+}
+
+// Begin opens a session.
+func (s *Sink) Begin(ctx context.Context) (connector.SinkSession, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, beginTimeout)
+	defer cancel()
+	session, epoch, err := s.begin(ctx)
+	if err != nil {
+		return nil, 0, s.error(err)
+	}
+	return session, epoch, nil
+}
+
+func (s *Sink) begin(ctx context.Context) (*sinkSession, uint64, error) {
+	if err := ensureProgress(ctx, s.client); err != nil {
+		return nil, 0, err
+	}
+	cl, err := s.producer()
+	if err != nil {
+		return nil, 0, err
+	}
+	// From here on an earlier session cannot write any more, and what it had
+	// begun has been committed or aborted: only then its progress is final.
+	at, topic, err := s.recover(ctx, cl)
+	if err != nil {
+		cl.Close()
+		return nil, 0, err
+	}
+	return newSinkSession(s, cl, topic), at.Epoch, nil
+}
+
+func (s *Sink) recover(ctx context.Context, cl *kgo.Client) (at progress, topic string, err error) {
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		return at, "", err
+	}
+	if at, err = readProgress(ctx, s.client, s.opts.Brokers, s.opts.TransactionalID); err != nil {
+		return at, "", err
+	}
+	l, _, err := s.topic(ctx, at.Epoch == 0)
+	switch {
+	case err != nil:
+		return at, "", err
+	case at.TopicID != "" && l.id != "" && at.TopicID != l.id:
+		return at, "", fmt.Errorf("%w: topic \"%s\" was deleted and created again (its id is %s, it was %s)", connector.ErrDiverged, s.opts.Topic, l.id, at.TopicID)
+	}
+	return at, l.id, nil
+}
+
+// producer makes the client of a session.
+func (s *Sink) producer() (*kgo.Client, error) {
+	return kgo.NewClient(
+		kgo.SeedBrokers(s.opts.Brokers...),
+		kgo.ClientID("streamdb"),
+		kgo.DisableClientMetrics(),
+		kgo.DialTimeout(3*time.Second),
+		kgo.RequestRetries(10),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
+		kgo.MetadataMinAge(50*time.Millisecond),
+		kgo.TransactionalID(s.opts.TransactionalID),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+	)
+}
+
+// error makes of a failure what streamdb.sinks says of it.
+func (s *Sink) error(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, connector.ErrDiverged):
+		return err
+	case errors.Is(err, errMissing), errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		return sqlerr.Wrap(err, sqlerr.UndefinedObject, "topic \"%s\" does not exist", s.opts.Topic)
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
+		return sqlerr.Wrap(err, sqlerr.ObjectInUse, "another writer with the transactional id \"%s\" has taken over, or the transaction lasted too long: %s", s.opts.TransactionalID, err)
+	}
+	return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not write to topic \"%s\" at brokers \"%s\": %s", s.opts.Topic, strings.Join(s.opts.Brokers, ","), err)
+}

@@ -1,0 +1,37 @@
+package connector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/streamdb/streamdb/dataflow/zset"
+)
+
+// Sink is an external system that takes the changes of one relation, whole
+// epochs at a time, exactly once.
+type Sink interface {
+	// Begin opens a session. It ends whatever an earlier session of the same
+	// sink has left open and shuts that session out, then tells the last epoch
+	// whose changes are written, 0 if none are. An error is tried again, unless
+	// it is ErrDiverged.
+	Begin(ctx context.Context) (session SinkSession, epoch uint64, err error)
+	// Close gives up the sink's connections. Sessions are closed before.
+	Close() error
+}
+
+// SinkSession is used by one goroutine. After an error of Write nobody knows
+// whether it happened: the session is closed and the next one tells.
+type SinkSession interface {
+	// Write writes changes and the fact that everything up to the epoch is
+	// written; both happen or neither does. Rows gives the changes in the order
+	// of epochs; a batch is valid until emit returns. A positive weight is a
+	// row, as often as it says; a negative one, of an upserting sink, says that
+	// its key has no row any more.
+	Write(ctx context.Context, epoch uint64, rows func(emit func(*zset.Batch) error) error) error
+	// Close ends the session; an unfinished Write did not happen.
+	Close()
+}
+
+// ErrDiverged says that what the external system holds cannot be continued: it
+// was written by a later state of this database, or is not what was written to.
+var ErrDiverged = errors.New("the sink has diverged")
