@@ -19,7 +19,8 @@ import (
 //
 //   - the sum of the outputs is the naive query over the sum of the inputs, after
 //     every epoch, errors included;
-//   - a new operator over the same state goes on where the old one was;
+//   - a new operator over the same state goes on where the old one was, and an
+//     epoch may be computed again when it was not committed;
 //   - the same epochs give the same bytes, and the state depends on the sum of the
 //     inputs alone, not on the cuts;
 //   - when everything has been deleted, the state is empty.
@@ -235,6 +236,12 @@ func (l *law) play(t *testing.T, seed int, epochs [][]event, output []types.Type
 	for n, es := range epochs {
 		if r.IntN(4) == 0 && n > 0 {
 			op = l.mustMake(t) // a restart
+		}
+		if r.IntN(5) == 0 { // an epoch that is computed, but not committed (I3)
+			if err := op.Apply(l.cut(r, es), st, uint64(n+1), &Output{}); err != nil {
+				t.Fatalf("seed %d epoch %d: %v", seed, n, err)
+			}
+			st.Rollback()
 		}
 		var out Output
 		if err := op.Apply(l.cut(r, es), st, uint64(n+1), &out); err != nil {
