@@ -32,6 +32,7 @@ func (t *tables) addDateTime() {
 		t.compare(typ+"_*", typ, typ, intCompare().maker)
 	}
 	t.compare("timetz_*", "timetz", "timetz", threeWay(compareTimeTZ))
+	t.addTimeTZ()
 	t.addMixedComparisons()
 	t.addDateOperators()
 	t.addTimestampOperators()
@@ -42,6 +43,32 @@ func (t *tables) addDateTime() {
 
 func compareTimeTZ(a, b []byte) int {
 	return types.Compare(types.TimeTZ, types.Datum{Bytes: a}, types.Datum{Bytes: b})
+}
+
+// addTimeTZ registers the operators of times with a zone.
+func (t *tables) addTimeTZ() {
+	add := func(sign int64) func(dst, a []byte, v interval) []byte {
+		return func(dst, a []byte, v interval) []byte {
+			clock, zone, _ := types.DecodeTimeTZ(a)
+			return types.AppendTimeTZ(dst, floorMod(clock+sign*(v.Micros%types.MicrosPerDay), types.MicrosPerDay), zone)
+		}
+	}
+	t.op("+", t.fn("timetz_pl_interval(timetz,interval) timetz", app2(add(1))))
+	t.op("-", t.fn("timetz_mi_interval(timetz,interval) timetz", app2(add(-1))))
+	t.op("+", t.fn("interval_pl_timetz(interval,timetz) timetz", app2(func(dst []byte, v interval, a []byte) []byte { return add(1)(dst, a, v) })))
+	join := func(date int64, a []byte) (int64, error) {
+		clock, zone, _ := types.DecodeTimeTZ(a)
+		ts, err := dateAndTime(date, clock)
+		if err != nil || types.TimestampIsInf(ts) {
+			return ts, err
+		}
+		if ts += int64(zone) * types.MicrosPerSecond; !types.TimestampInRange(ts) {
+			return 0, errTimestampRange()
+		}
+		return ts, nil
+	}
+	t.op("+", t.fn("datetimetz_pl(date,timetz) timestamptz", fn2e(join)))
+	t.op("+", t.fn("timetzdate_pl(timetz,date) timestamptz", fn2e(swapped(join))))
 }
 
 // addMixedComparisons compares dates with timestamps and both kinds of these.

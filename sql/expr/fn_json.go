@@ -39,6 +39,7 @@ func (t *tables) addJSON() {
 	})))
 	t.fn("jsonb_strip_nulls(jsonb) jsonb", app1(jsonStripNulls))
 	t.addJSONBuilders()
+	t.addJSONEdits()
 }
 
 // addJSONAccess registers what reads parts of documents, for json and jsonb.
