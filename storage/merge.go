@@ -12,11 +12,12 @@ type mergeJob struct {
 	tree   Placement
 	inputs []*sortedRun // newest first
 	lo, hi []byte       // range, as in runs; empty, nil: open
-	tier   uint8
+	tier   uint8        // baseTier, or 0: by the size of what comes out
 	rank   uint64
 	remove []*run
 	purge  []Arrangement // dropped ones of which no run has rows afterwards
 	target int64         // size of the pieces
+	single bool          // not a step of a base merge, though into the base
 
 	edit *treeEdit // from when the pieces are written
 }
@@ -132,7 +133,14 @@ func (s *Store) writeMerge(j *mergeJob) ([]*run, error) {
 	}
 	s.stats.mergedRows.Add(int64(w.rows))
 	runs := make([]*run, len(w.descs))
+	size := uint64(0)
 	for i := range w.descs {
+		size += w.descs[i].bytes
+	}
+	for i := range w.descs {
+		if j.tier != baseTier {
+			w.descs[i].tier = s.sizeTier(size)
+		}
 		runs[i] = s.tree.newRun(w.descs[i])
 	}
 	w.descs = nil

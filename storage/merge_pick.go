@@ -1,6 +1,9 @@
 package storage
 
-import "maps"
+import (
+	"bytes"
+	"maps"
+)
 
 // fanIn is the number of runs of a tier that are merged into one of the next.
 const fanIn = 4
@@ -50,19 +53,33 @@ func (s *Store) pickMerge(v *version, p Placement) *mergeJob {
 		s.bg.bases[p] = s.planBase(p, loose, base)
 		return s.baseJob(p, s.bg.bases[p])
 	}
-	return s.tierMerge(p, loose)
+	if job := s.tierMerge(p, loose); job != nil {
+		return job
+	}
+	return s.purgeJob(p, runs)
 }
 
-// tierMerge merges neighbours of one tier, the youngest that are enough.
+// sizeTier returns the tier of a merged run: by its size, as runs of the same
+// hot rows do not grow by being merged. It is at least 1.
+func (s *Store) sizeTier(size uint64) (tier uint8) {
+	tier = 1
+	for limit := float64(s.opts.FlushUnit) * fanIn; float64(size) > limit && tier < baseTier-1; limit *= fanIn {
+		tier++
+	}
+	return tier
+}
+
+// tierMerge merges neighbours of one tier, the youngest that are enough. A run
+// that is older than a larger one counts as of that one's tier.
 func (s *Store) tierMerge(p Placement, runs []*sortedRun) *mergeJob {
 	for i := 0; i < len(runs); {
 		j := i + 1
-		for j < len(runs) && runs[j].tier == runs[i].tier {
+		for j < len(runs) && runs[j].tier <= runs[i].tier {
 			j++
 		}
 		if j-i >= fanIn {
 			in := runs[i:j]
-			job := &mergeJob{tree: p, inputs: in, tier: min(in[0].tier+1, baseTier-1), rank: in[0].rank, target: s.opts.PieceSize}
+			job := &mergeJob{tree: p, inputs: in, rank: in[0].rank, target: s.opts.PieceSize}
 			for _, sr := range in {
 				job.remove = append(job.remove, sr.pieces...)
 			}
@@ -91,6 +108,60 @@ func (s *Store) planBase(p Placement, uppers []*sortedRun, base *sortedRun) *bas
 	}
 	bm.steps = append(bm.steps, step)
 	return bm
+}
+
+// purgeJob rewrites a run above the base that is half of dropped arrangements,
+// or a piece of the base that is to an eighth: space must come back though
+// little else is written. A run that was rewritten has none of their rows, so
+// that it is not chosen again.
+func (s *Store) purgeJob(p Placement, runs []*sortedRun) *mergeJob {
+	dead := s.purgeable(p)
+	if len(dead) == 0 {
+		return nil
+	}
+	for _, sr := range runs {
+		if sr.tier == baseTier {
+			for _, r := range sr.pieces {
+				if r.deadBlocks(dead)*8 > r.blocks {
+					in := &sortedRun{tier: baseTier, pieces: []*run{r}}
+					return &mergeJob{tree: p, inputs: []*sortedRun{in}, tier: baseTier, remove: in.pieces, target: s.opts.PieceSize, single: true}
+				}
+			}
+			continue
+		}
+		blocks, gone := uint64(0), uint64(0)
+		for _, r := range sr.pieces {
+			blocks += r.blocks
+			gone += r.deadBlocks(dead)
+		}
+		if gone*2 > blocks {
+			return &mergeJob{tree: p, inputs: []*sortedRun{sr}, rank: sr.rank, remove: sr.pieces, target: s.opts.PieceSize}
+		}
+	}
+	return nil
+}
+
+// deadBlocks estimates the number of blocks that only have rows of the
+// arrangements.
+func (r *run) deadBlocks(dead []Arrangement) (n uint64) {
+	x, err := r.idx()
+	if err != nil {
+		return 0 // the merge that reads it reports it
+	}
+	for _, arr := range dead {
+		first, end := appendRunKey(nil, arr, nil), appendRunKey(nil, arr+1, nil)
+		if bytes.Compare(r.hi, first) < 0 || bytes.Compare(r.lo, end) >= 0 {
+			continue
+		}
+		to := x.find(end, 0)
+		if bytes.Compare(r.hi, end) < 0 {
+			to = x.blocks
+		}
+		// The block that the first key would be in may have others' rows, and a
+		// fence between two arrangements says nothing about rows between them.
+		n += uint64(max(0, to-max(0, x.find(first, 0))-1))
+	}
+	return n
 }
 
 // baseJob returns the next step of a base merge.
@@ -124,7 +195,7 @@ func (s *Store) baseJob(p Placement, bm *baseMerge) *mergeJob {
 
 // done moves a base merge on after one of its jobs.
 func (j *mergeJob) done(s *Store) {
-	if j.tier != baseTier {
+	if j.tier != baseTier || j.single {
 		return
 	}
 	bm := s.bg.bases[j.tree]
