@@ -62,11 +62,11 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 	case *Aggregate:
 		return l.aggregate(n, nil)
 	case *Union:
-		return 0, notSupported(-1, "UNION is not supported yet")
+		return l.union(n)
 	case *Join:
-		return 0, notSupported(-1, "joins are not supported yet")
+		return l.join(n)
 	case *TopK:
-		return 0, notSupported(-1, "LIMIT in a subquery or view is not supported yet")
+		return l.topK(n)
 	}
 	return 0, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be lowered", n)
 }
@@ -133,13 +133,45 @@ func (l *lowerer) mapNode(m *Map, above columnSet) (int, error) {
 	return l.add(dataflow.Node{Inputs: []int{below}, Map: spec}), nil
 }
 
+func (l *lowerer) union(u *Union) (int, error) {
+	node := dataflow.Node{Union: &operator.UnionSpec{Input: u.Types(), Sides: len(u.Sides)}}
+	for _, side := range u.Sides {
+		at, err := l.lower(side, allColumns(len(side.Types())))
+		if err != nil {
+			return 0, err
+		}
+		node.Inputs = append(node.Inputs, at)
+	}
+	return l.add(node), nil
+}
+
+// topK lowers ORDER BY ... LIMIT inside a query; its bounds are constants.
+func (l *lowerer) topK(t *TopK) (int, error) {
+	spec := &operator.TopKSpec{Input: t.Types(), AppendOnly: appendOnly(t.Input), Arr: l.newArr()}
+	var err error
+	if spec.Limit, err = limitValue(t.Limit, l.env, -1, sqlerr.InvalidRowCountInLimit, "LIMIT"); err != nil {
+		return 0, err
+	}
+	if spec.Offset, err = limitValue(t.Offset, l.env, 0, sqlerr.InvalidRowCountInOffset, "OFFSET"); err != nil {
+		return 0, err
+	}
+	for _, o := range t.Order {
+		spec.Order = append(spec.Order, operator.OrderKey{Column: o.Column, Desc: o.Desc, NullsFirst: o.NullsFirst})
+	}
+	below, err := l.lower(t.Input, allColumns(len(t.Types())))
+	if err != nil {
+		return 0, err
+	}
+	return l.add(dataflow.Node{Inputs: []int{below}, TopK: spec}), nil
+}
+
 // aggregate lowers a group-by. Its input is projected to keys and arguments
 // unless they are plain columns already; tail (may be nil) is the map above.
 func (l *lowerer) aggregate(a *Aggregate, tail *Map) (int, error) {
 	exprs, index := aggregateInputs(a)
 	input := a.Input
 	column := func(e *expr.Expr) int { return index[e] }
-	if plain(exprs) {
+	if _, join := a.Input.(*Join); plain(exprs) && !join {
 		column = func(e *expr.Expr) int { return e.Col }
 	} else {
 		input = Optimize(&Map{Input: input, Project: exprs})

@@ -103,12 +103,11 @@ func outputOfKey(spec *operator.AggregateSpec, part int) int {
 // otherArrangements lists the arrangements of the graph but the result's.
 func (l *lowerer) otherArrangements(result storage.Arrangement) []storage.Arrangement {
 	var out []storage.Arrangement
-	for _, n := range l.graph.Nodes {
-		if a := n.Aggregate; a != nil {
-			if a.Arr != result {
-				out = append(out, a.Arr)
+	for i := range l.graph.Nodes {
+		for _, arr := range l.graph.Nodes[i].Arrangements() {
+			if arr != result {
+				out = append(out, arr)
 			}
-			out = append(out, a.Multisets)
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ func rules() []rule {
 		{"drop-identity-map", dropIdentityMap},
 		{"merge-maps", mergeMaps},
 		{"push-filter-into-join", pushFilterIntoJoin},
+		{"prune-join", pruneJoin},
 	}
 }
 

@@ -156,6 +156,8 @@ type JoinKind string
 const (
 	InnerJoin JoinKind = "inner"
 	LeftJoin  JoinKind = "left"
+	SemiJoin  JoinKind = "semi" // left rows with a partner, alone
+	AntiJoin  JoinKind = "anti" // left rows without a partner, alone
 )
 
 // Join puts the columns of Left before those of Right, for the pairs of rows
@@ -169,6 +171,9 @@ type Join struct {
 
 // Types implements Node.
 func (j *Join) Types() []types.Type {
+	if j.Kind == SemiJoin || j.Kind == AntiJoin {
+		return j.Left.Types()
+	}
 	return append(append([]types.Type(nil), j.Left.Types()...), j.Right.Types()...)
 }
 

@@ -176,6 +176,16 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		return aggregateSpecText(n.Aggregate)
 	case n.Materialize != nil:
 		return "materialize"
+	case n.Union != nil:
+		return "union all"
+	case n.Join != nil:
+		return joinSpecText(n.Join)
+	case n.TopK != nil:
+		return topKSpecText(n.TopK)
+	case n.Checksum != nil:
+		return "checksum"
+	case n.Outbox != nil:
+		return "outbox"
 	}
 	return "operator"
 }
@@ -197,6 +207,38 @@ func aggregateSpecText(a *operator.AggregateSpec) string {
 	}
 	if a.Tail != nil {
 		text += " then " + mapText(a.Tail.Filter, a.Tail.Project)
+	}
+	return text
+}
+
+func joinSpecText(j *operator.JoinSpec) string {
+	text := string(j.Kind) + " join"
+	if len(j.LeftKey) > 0 {
+		text += fmt.Sprintf(" by %v = %v", j.LeftKey, j.RightKey)
+	}
+	if j.On != nil {
+		text += " on " + j.On.String()
+	}
+	return text
+}
+
+func topKSpecText(t *operator.TopKSpec) string {
+	order := make([]Order, len(t.Order))
+	for i, o := range t.Order {
+		order[i] = Order{Column: o.Column, Desc: o.Desc, NullsFirst: o.NullsFirst}
+	}
+	text := "top"
+	if len(order) > 0 {
+		text += " by " + orderText(order)
+	}
+	if t.Limit >= 0 {
+		text += fmt.Sprintf(" limit %d", t.Limit)
+	}
+	if t.Offset > 0 {
+		text += fmt.Sprintf(" offset %d", t.Offset)
+	}
+	if t.AppendOnly {
+		text += " append-only"
 	}
 	return text
 }
