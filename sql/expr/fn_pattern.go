@@ -191,7 +191,7 @@ func regexpReplace(s *site) (kernel, error) {
 			if err != nil {
 				return dst, err
 			}
-			text, end := a.at(row), 0
+			text, end, start := a.at(row), 0, len(dst)
 			matches := p.re.FindAllSubmatchIndex(text, 1)
 			if all {
 				if matches, err = p.all(text); err != nil {
@@ -201,7 +201,9 @@ func regexpReplace(s *site) (kernel, error) {
 			for _, m := range matches {
 				dst = append(dst, text[end:m[0]]...)
 				dst = expandReplacement(dst, repl.at(row), text, m)
-				end = m[1]
+				if end = m[1]; len(dst)-start > maxTextBytes {
+					return dst, errTooLong()
+				}
 			}
 			return append(dst, text[end:]...), nil
 		}

@@ -269,15 +269,17 @@ func overlay(dst, a, b []byte, from, n int64) ([]byte, error) {
 	return append(dst, a[runeOffset(a, int(max(from-1+n, 0))):]...), nil
 }
 
-// maxTextBytes is PostgreSQL's limit of one value.
-const maxTextBytes = 1<<30 - 8
+// maxTextBytes bounds what functions that multiply text make of it: one value
+// must fit a message to a client.
+const maxTextBytes = 64 << 20
 
 func errTooLong() error {
 	return sqlerr.New(sqlerr.ProgramLimitExceeded, "requested length too large")
 }
 
 func (t *tables) addTextBuilders() {
-	t.fn("replace(text,text,text) text", app3(func(dst, a, from, to []byte) []byte {
+	t.fn("replace(text,text,text) text", app3e(func(dst, a, from, to []byte) ([]byte, error) {
+		start := len(dst)
 		for len(from) > 0 {
 			i := bytes.Index(a, from)
 			if i < 0 {
@@ -285,8 +287,11 @@ func (t *tables) addTextBuilders() {
 			}
 			dst = append(append(dst, a[:i]...), to...)
 			a = a[i+len(from):]
+			if len(dst)-start > maxTextBytes {
+				return dst, errTooLong()
+			}
 		}
-		return append(dst, a...)
+		return append(dst, a...), nil
 	}))
 	t.fn("translate(text,text,text) text", app3(translate))
 	t.fn("repeat(text,int4) text", app2e(func(dst, a []byte, n int64) ([]byte, error) {
@@ -348,7 +353,7 @@ func translate(dst, a, from, to []byte) []byte {
 
 func pad(dst, a []byte, n int64, fill []byte, left bool) ([]byte, error) {
 	n = max(n, 0)
-	if n > maxTextBytes/4 {
+	if n > maxTextBytes/utf8.UTFMax {
 		return dst, errTooLong()
 	}
 	count := int64(utf8.RuneCount(a))

@@ -36,8 +36,8 @@ func (t *tables) addToChar() {
 		return appendNumber(dst, types.DecimalFromInt64(v), f)
 	}))
 	t.fn("to_char(numeric,text) text", app2e(appendNumber))
-	t.fn("to_char(float8,text) text", app2e(appendFloat))
-	t.fn("to_char(float4,text) text", app2e(appendFloat))
+	t.fn("to_char(float8,text) text", app2e(appendFloat(15)))
+	t.fn("to_char(float4,text) text", app2e(appendFloat(6)))
 }
 
 // formatMoments is to_char of timestamps; infinities and empty formats give

@@ -131,13 +131,19 @@ func (f *numberFormat) digit(zero bool) {
 
 // appendNumber is to_char of exact numbers.
 func appendNumber(dst []byte, v decimal, template []byte) ([]byte, error) {
-	return appendRounded(dst, func(int) decimal { return v }, template)
+	return appendRounded(dst, func(after int) decimal { return v.Round(int32(after)) }, template)
 }
 
-// appendFloat is to_char of floats, which have 15 significant digits.
-func appendFloat(dst []byte, v float64, template []byte) ([]byte, error) {
-	return appendRounded(dst, func(after int) decimal {
-		const digits = 15
+// appendFloat is to_char of floats, which have 15 or 6 significant digits.
+func appendFloat(digits int) func(dst []byte, v float64, template []byte) ([]byte, error) {
+	return func(dst []byte, v float64, template []byte) ([]byte, error) {
+		return appendRounded(dst, roundFloat(v, digits), template)
+	}
+}
+
+// roundFloat rounds to the template's digits as far as the float has them.
+func roundFloat(v float64, digits int) func(after int) decimal {
+	return func(after int) decimal {
 		whole := len(strconv.FormatFloat(math.Abs(v), 'f', 0, 64))
 		after = max(min(after, digits-whole), 0)
 		d, err := types.ParseDecimal(strconv.AppendFloat(nil, v, 'f', after, 64))
@@ -145,9 +151,11 @@ func appendFloat(dst []byte, v float64, template []byte) ([]byte, error) {
 			return types.DecimalFromFloat(v) // NaN and the infinities
 		}
 		return d
-	}, template)
+	}
 }
 
+// appendRounded formats a number; round gives it with the digits behind the
+// point that the template has, or fewer.
 func appendRounded(dst []byte, round func(after int) decimal, template []byte) ([]byte, error) {
 	if len(template) == 0 {
 		return dst, nil
@@ -161,7 +169,7 @@ func appendRounded(dst []byte, round func(after int) decimal, template []byte) (
 	if !v.IsFinite() {
 		w.whole = strings.Repeat("#", f.before+1) // shown as overflow
 	} else {
-		text := v.Abs().Round(int32(f.after)).String()
+		text := v.Abs().String()
 		w.whole, w.fraction, _ = strings.Cut(text, ".")
 		w.negative = v.Sign() < 0 && strings.Trim(text, "0.") != ""
 	}
@@ -296,6 +304,9 @@ func (w *numberWriter) fractionDigit() {
 	if w.overflow {
 		w.dst = append(w.dst, '#')
 		return
+	}
+	if i >= len(w.fraction) {
+		return // beyond the digits of a float
 	}
 	if !w.f.fill && i > w.f.lastZero && len(bytes.TrimRight([]byte(w.fraction), "0")) <= i {
 		return // FM leaves out zeros at the end

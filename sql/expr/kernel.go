@@ -239,7 +239,7 @@ func fn3[A, B, C, R any](f func(A, B, C) R) maker {
 }
 
 // maxBatchBytes bounds what one vector may hold; offsets are 32 bits wide.
-const maxBatchBytes = 1 << 30
+const maxBatchBytes = 256 << 20
 
 // appending is the general form of functions whose result is bytes.
 func appending(bind func(c *call) func(dst []byte, row int) ([]byte, error)) maker {
