@@ -13,15 +13,17 @@ import (
 
 // epochWork is the epoch under way: what it will commit, and its cost.
 type epochWork struct {
-	commit  storage.Epoch
-	errors  errorChanges
-	tables  []TableDelta
-	touched []*view // had input
-	piece   int     // rows of each backfill's piece
-	rows    int64
-	started time.Time
-	cut     time.Duration
-	compute time.Duration
+	commit storage.Epoch
+	errors errorChanges
+	// errorDelta is by how much the number of error rows changes.
+	errorDelta map[RelationID]int64
+	tables     []TableDelta
+	touched    []*view // had input
+	piece      int     // rows of each backfill's piece
+	rows       int64
+	started    time.Time
+	cut        time.Duration
+	compute    time.Duration
 }
 
 // begin starts the next epoch.
@@ -170,6 +172,7 @@ func (r *Runtime) compute(ep *epochWork) error {
 		if err != nil {
 			return fmt.Errorf("dataflow: error rows of stream %q: %w", s.spec.Name, err)
 		}
+		ep.countErrors(s.spec.ID, errs.total())
 		ep.errors.add(errs)
 	}
 	for _, v := range r.order {
@@ -213,6 +216,7 @@ func (r *Runtime) computeView(ep *epochWork, v *view) error {
 		if err != nil {
 			return err
 		}
+		ep.countErrors(v.spec.ID, errs.total())
 		ep.errors.add(errs)
 		ep.commit.Changes = append(ep.commit.Changes, v.changes...)
 		v.ran = true
@@ -304,6 +308,7 @@ func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
 		ep.commit.Positions = r.encodePositions()
 	}
 	next := r.publishStatus(ep.commit.Number, ep.commit.Clock)
+	next.errors = r.errors.with(ep.errorDelta)
 	r.mu.Lock()
 	r.next = next
 	r.mu.Unlock()
@@ -314,7 +319,7 @@ func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
 	}
 	took := r.since(before)
 	r.opts.FailPoint("after-commit")
-	r.dirty, r.saved.written = false, true
+	r.dirty, r.saved.written, r.errors = false, true, next.errors
 	r.finish(ep, next, took)
 	r.opts.FailPoint("published")
 	return nil

@@ -22,7 +22,18 @@ const (
 const purgePiece = 16 << 10
 
 // errorChanges are changes of the error arrangement.
-type errorChanges struct{ set storage.ChangeSet }
+type errorChanges struct {
+	set   storage.ChangeSet
+	delta int64 // sum of the weights that were added
+}
+
+// total is by how much the number of error rows changes.
+func (c *errorChanges) total() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.delta
+}
 
 func (c *errorChanges) put(key []byte, weight int64) {
 	i := c.set.Keys.Len()
@@ -81,6 +92,7 @@ func (r *Runtime) errorRows(rel RelationID, delta operator.Delta) (*errorChanges
 	var out errorChanges
 	for i := range rows.N {
 		weight := rows.WeightAt(i)
+		out.delta += weight
 		if old[i] != nil {
 			was, n := binary.Varint(old[i])
 			if n <= 0 {
@@ -124,7 +136,7 @@ func (r *Runtime) purgeErrors(ep *epochWork) error {
 	}
 	for i := range ep.commit.Changes {
 		if set := &ep.commit.Changes[i]; set.Arr == ErrorArrangement {
-			joined := errorChanges{*set}
+			joined := errorChanges{set: *set}
 			joined.add(&gone)
 			*set = joined.set
 			return nil

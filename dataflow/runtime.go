@@ -122,6 +122,7 @@ type Runtime struct {
 	topology
 	restored     bool
 	saved        *savedPositions // of the store's epoch, until Restore
+	errors       errorCounts     // as of the last epoch
 	failing      time.Time       // since when commits fail; zero: they do not
 	dirty        bool            // the positions blob is to be written
 	viewsChanged bool
@@ -161,7 +162,11 @@ func New(store Store, opts Options) (*Runtime, error) {
 	}
 	r.saved = saved
 	r.restored = len(saved.streams)+len(saved.views)+len(saved.purge) == 0 && !saved.written
+	if err := r.loadErrorCounts(); err != nil {
+		return nil, fmt.Errorf("dataflow: count error rows: %w", err)
+	}
 	r.pub = r.publishStatus(store.Epoch(), store.Clock())
+	r.pub.errors = r.errors
 	return r, nil
 }
 

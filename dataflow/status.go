@@ -56,6 +56,7 @@ type published struct {
 	clock   int64
 	streams []streamStatus
 	views   *viewTable
+	errors  errorCounts
 }
 
 type streamStatus struct {

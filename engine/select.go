@@ -61,9 +61,7 @@ func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Dat
 		read.writes = s.tx.writes
 		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
 	}
-	if err := read.warnErrors(ctx); err != nil {
-		return 0, err
-	}
+	read.warnErrors()
 	return read.run(ctx, rows)
 }
 
@@ -156,24 +154,19 @@ func streamsBelow(cat *catalog.Catalog, reads []catalog.ID) []catalog.ID {
 }
 
 // warnErrors warns of views that have error rows at the epoch that is read.
-func (r *reading) warnErrors(_ context.Context) error {
+func (r *reading) warnErrors() {
 	cat := r.session.engine.catalog.Load()
 	for _, id := range r.plan.Reads {
 		o := cat.Object(id)
 		if o == nil || o.Kind != catalog.MaterializedView && o.Kind != catalog.Table {
 			continue
 		}
-		n, err := r.session.engine.runtime.CountErrors(r.snapshot, dataflow.RelationID(id))
-		if err != nil {
-			return err
-		}
-		if n > 0 {
+		if n := r.snapshot.CountErrors(dataflow.RelationID(id)); n > 0 {
 			r.session.notice(Notice{Severity: "WARNING", Code: "01000",
 				Message: fmt.Sprintf("materialized view %q has %d error rows: its answer lacks the rows that failed", o.Name, n),
 				Hint:    fmt.Sprintf("SELECT * FROM streamdb.errors WHERE name = '%s';", o.Name)})
 		}
 	}
-	return nil
 }
 
 // run executes the graph and sends the rows in order.
@@ -352,7 +345,11 @@ func (r *reading) feedStream(ctx context.Context, o *catalog.Object, in dataflow
 	if err != nil {
 		return err
 	}
-	return reader.Run(ctx, connector.Positions(o.Starts), until, func(_ context.Context, b *connector.Batch) error {
+	oldest, err := source.Oldest(ctx) // what was deleted since CREATE STREAM is not waited for
+	if err != nil {
+		return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the start of stream %q: %v", o.Name, err)
+	}
+	return reader.Run(ctx, connector.Positions(o.Starts).From(oldest), until, func(_ context.Context, b *connector.Batch) error {
 		if b.Rows == nil || b.Rows.Len() == 0 {
 			return nil
 		}
