@@ -54,17 +54,20 @@ type Values [][]byte
 // What Store offers (store.go):
 //
 //	Open(ctx, Options) (*Store, error)           recovery included
+//	OpenWith(ctx, Options, Seams) (*Store, error)  the same over given seams, for tests
 //	(*Store).Epoch() uint64                      last committed epoch (0: fresh directory)
 //	(*Store).Clock() int64                       its clock
 //	(*Store).Positions() []byte                  its positions
 //	(*Store).MetaGet, MetaScan                   catalog as of the last committed epoch; prefix "c/" and below is the caller's
 //	(*Store).Fetch(arr, *zset.List, *Values) error        newest images, many keys at once; only for the goroutine that commits
 //	(*Store).Scan(arr, lo, hi []byte, fn func(key, val []byte) bool) error   newest images in key order, lo <= key < hi (nil: open); same goroutine
-//	(*Store).Commit(*Epoch) error                durable, applied and visible when it returns
+//	(*Store).Commit(*Epoch) error                durable, applied and visible when it returns; errors.Is(err, ErrBroken): durable but not applied, open again; other errors: nothing happened
 //	(*Store).Snapshot() *Snapshot                pinned at the last committed epoch, for any goroutine
 //	(*Snapshot).Epoch() uint64
 //	(*Snapshot).Get(arr, key, buf []byte) (val []byte, ok bool, err error)
 //	(*Snapshot).Scan(arr, lo, hi, fn) error
 //	(*Snapshot).Release()
+//	(*Store).Check(ctx, func(Damage)) error      verifies all runs
+//	(*Store).SetMergeRate(bytesPerSecond int64)  fuel of merges while they are not behind
 //	(*Store).Stats() Stats                       counters and sizes for metrics and streamdb.state
 //	(*Store).Close() error                       idempotent

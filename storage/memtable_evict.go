@@ -83,8 +83,9 @@ func (m *memtable) live(r ref, size int64) {
 	m.cleanLive += size
 }
 
-// shrink evicts clean rows until the row table is within its limit. dead names
-// dropped arrangements, whose rows are not worth keeping.
+// shrink evicts clean rows until the row table is within its limit, and cleans
+// it when more is replaced images than rows. dead names dropped arrangements,
+// whose rows are not worth keeping.
 //
 // While much of the clean memory is images that newer ones replaced, the
 // segment with the least worth keeping is cleaned: its newest images move.
@@ -95,10 +96,12 @@ func (m *memtable) live(r ref, size int64) {
 // since the last time: a commit must not wait for a whole generation's eviction.
 func (m *memtable) shrink(dead func(Arrangement) bool) {
 	for tries := evictAtOnce + 4*m.arena.out; tries > 0 && len(m.clean) > 0; tries-- {
-		if m.memory() <= m.limit {
+		replaced := m.cleanUsed - m.cleanLive
+		full := m.memory() > m.limit
+		if !full && replaced <= m.cleanLive+m.limit/8 {
 			break
 		}
-		keepAll := m.cleanUsed-m.cleanLive > m.cleanUsed/4
+		keepAll := !full || replaced > m.cleanUsed/4
 		victim := m.victim(keepAll)
 		if victim < 0 {
 			break
