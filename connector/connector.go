@@ -45,6 +45,18 @@ func (p Positions) Covers(q Positions) bool {
 	return true
 }
 
+// From returns the positions raised to the oldest ones that a source still
+// holds. Partitions that have not begun stay so: the start option decides.
+func (p Positions) From(oldest Positions) Positions {
+	out := p.Clone()
+	for i, at := range out {
+		if at >= 0 {
+			out[i] = max(at, oldest.At(int32(i)))
+		}
+	}
+	return out
+}
+
 // Column is one column of a source's rows.
 type Column struct {
 	Name string
@@ -116,6 +128,9 @@ type Source interface {
 	Ends(ctx context.Context) (Positions, error)
 	// Starts returns the positions at which reading begins by the start option.
 	Starts(ctx context.Context) (Positions, error)
+	// Oldest returns the positions of the oldest records that the source still
+	// holds: what was deleted before them can no longer be read.
+	Oldest(ctx context.Context) (Positions, error)
 	// NewReader returns a reader that decodes the columns whose index is set in
 	// need (nil: all).
 	NewReader(need []bool, status func(State)) (Reader, error)

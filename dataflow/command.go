@@ -48,8 +48,9 @@ type StreamSpec struct {
 	Name   string // for logs and errors
 	Types  []types.Type
 	Source connector.Source
-	// Starts are the positions at which every view of the stream begins. Nil:
-	// Do asks the source, in the caller's goroutine.
+	// Starts are the positions at which every view of the stream begins, or
+	// where the oldest record is that the source still holds when the view is
+	// created. Nil: Do asks the source, in the caller's goroutine.
 	Starts connector.Positions
 	// Identity names the external object (a topic id), "" if the source has
 	// none. A restored stream whose identity is another one than the committed
@@ -82,6 +83,9 @@ type request struct {
 	// targets are the ends of the streams that new views read, as of now; one
 	// that could not be asked is missing.
 	targets map[RelationID]connector.Positions
+	// oldest are the positions of the oldest records that those streams still
+	// hold; one that could not be asked is missing.
+	oldest map[RelationID]connector.Positions
 	// inspect, when set, runs between two epochs instead of a command.
 	inspect func() error
 
@@ -167,15 +171,17 @@ func (r *Runtime) prepare(ctx context.Context, q *request) error {
 		}
 		s.Starts = starts
 	}
-	r.askEnds(ctx, q)
+	r.askExtents(ctx, q)
 	return nil
 }
 
-// askEnds asks the streams that new views read for their ends: what a reader
-// of the view has to wait for. A broker that does not answer now does not
-// refuse the view; it is asked again in the background.
-func (r *Runtime) askEnds(ctx context.Context, q *request) {
-	q.targets = map[RelationID]connector.Positions{}
+// askExtents asks the streams that new views read for their ends, what a reader
+// of the view has to wait for, and for the oldest records they still hold,
+// where the view begins. A broker that does not answer now does not refuse the
+// view: it is asked for the ends again in the background, and the view begins
+// at the stream's start.
+func (r *Runtime) askExtents(ctx context.Context, q *request) {
+	q.targets, q.oldest = map[RelationID]connector.Positions{}, map[RelationID]connector.Positions{}
 	for _, v := range q.built {
 		for _, in := range v.inputs {
 			src := r.sourceOf(in.rel, q)
@@ -185,6 +191,9 @@ func (r *Runtime) askEnds(ctx context.Context, q *request) {
 			ask, cancel := context.WithTimeout(ctx, r.opts.AskTimeout)
 			if ends, err := src.Ends(ask); err == nil {
 				q.targets[in.rel] = append(connector.Positions{}, ends...)
+				if oldest, err := src.Oldest(ask); err == nil {
+					q.oldest[in.rel] = oldest
+				}
 			}
 			cancel()
 		}

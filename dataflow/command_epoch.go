@@ -191,10 +191,11 @@ func (r *Runtime) start(in *input, q *request) error {
 	case s != nil:
 		in.target, in.asked = q.targets[in.rel], q.targets[in.rel] != nil
 		in.phase = phaseAttached
+		begin := append(connector.Positions{}, s.spec.Starts.From(q.oldest[in.rel])...)
 		if s.positions == nil {
-			s.positions = append(connector.Positions{}, s.spec.Starts...)
-		} else if !slices.Equal(s.positions, s.spec.Starts) {
-			in.phase, in.positions = phaseReading, append(connector.Positions{}, s.spec.Starts...)
+			s.positions = begin
+		} else if !slices.Equal(s.positions, begin) {
+			in.phase, in.positions = phaseReading, begin
 		}
 	case in.from == in.view || in.from.fresh:
 		in.phase = phaseAttached

@@ -25,6 +25,7 @@ type fakeTopic struct {
 	mu      sync.Mutex
 	parts   [][]record
 	starts  connector.Positions
+	oldest  connector.Positions // records before were deleted; nil: none
 	changed chan struct{}
 	rng     *rand.Rand
 	down    bool  // Ends fails
@@ -79,6 +80,23 @@ func (f *fakeTopic) Starts(context.Context) (connector.Positions, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.starts.Clone(), nil
+}
+
+// Oldest is the start unless the test has deleted records (trim).
+func (f *fakeTopic) Oldest(context.Context) (connector.Positions, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return nil, errors.New("no broker")
+	}
+	return f.oldest.Clone(), nil
+}
+
+// trim deletes the records before the positions, as retention does.
+func (f *fakeTopic) trim(oldest connector.Positions) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.oldest = oldest
 }
 
 func (f *fakeTopic) Sample(context.Context, int) (*connector.Sample, error) { return nil, nil }
@@ -150,7 +168,7 @@ func (r *fakeReader) fetch(at, until connector.Positions) ([]*connector.Batch, <
 		if until != nil {
 			to = min(to, until.At(int32(p)))
 		}
-		if from >= to {
+		if from >= to || from < f.oldest.At(int32(p)) { // nothing new, or what is asked for was deleted
 			continue
 		}
 		to = min(to, from+1+f.rng.Int64N(int64(f.maxBatch)))

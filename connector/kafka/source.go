@@ -98,6 +98,17 @@ func (s *Source) Starts(ctx context.Context) (connector.Positions, error) {
 	return starts, s.error(err)
 }
 
+// Oldest returns each partition's log start: what retention or DeleteRecords
+// has left.
+func (s *Source) Oldest(ctx context.Context) (connector.Positions, error) {
+	l, err := s.describe(ctx, s.client)
+	if err != nil {
+		return nil, s.error(err)
+	}
+	oldest, err := allOffsets(ctx, s.client, s.opts.Topic, l, listEarliest, false)
+	return oldest, s.error(err)
+}
+
 func (s *Source) error(err error) error {
 	var again *recreatedError
 	if errors.As(err, &again) {

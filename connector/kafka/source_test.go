@@ -423,6 +423,9 @@ func TestStarts(t *testing.T) {
 		if err != nil || fmt.Sprint(got) != k.want {
 			t.Errorf("%+v: %v %v, want %s", k.start, got, err, k.want)
 		}
+		if got, err := src.Oldest(t.Context()); err != nil || fmt.Sprint(got) != "[2 0]" {
+			t.Errorf("%+v: the oldest records are at %v %v", k.start, got, err)
+		}
 	}
 }
 
