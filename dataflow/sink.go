@@ -156,10 +156,19 @@ func (w *SinkWriter) Run(ctx context.Context) {
 			pause = w.opts.RetryMin
 		}
 		w.opts.Log.Warn("sink is stalled", "sink", w.spec.Name, "id", w.spec.ID, "pause", pause, "err", err)
-		w.setState(StateStalled, sqlerr.From(err).Message)
+		w.setState(StateStalled, reasonOf(err))
 		w.wait(ctx, pause, nil)
 		pause = min(2*pause, w.opts.RetryMax)
 	}
+}
+
+// reasonOf is an error's message without its SQLSTATE.
+func reasonOf(err error) string {
+	var e *sqlerr.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 func (w *SinkWriter) setState(state, reason string) {
@@ -328,7 +337,7 @@ func (w *SinkWriter) acknowledge(ctx context.Context) error {
 	b.AppendDatums([]types.Datum{{Int: int64(first)}, {Int: int64(w.sent)}}, 1)
 	cmd := Command{Rows: []TableDelta{{Relation: w.spec.ID, Delta: operator.Delta{b}}}}
 	if _, err := w.runtime.Do(ctx, cmd); err != nil {
-		return sqlerr.Wrap(err, sqlerr.Code(err), "the outbox of sink %q cannot be emptied: %s", w.spec.Name, sqlerr.From(err).Message)
+		return sqlerr.Wrap(err, sqlerr.Code(err), "the outbox of sink %q cannot be emptied: %s", w.spec.Name, reasonOf(err))
 	}
 	w.opts.FailPoint("sink-acknowledged")
 	w.acked = w.sent
