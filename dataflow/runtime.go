@@ -18,8 +18,8 @@ import (
 // Options are the bounds and seams of a Runtime. Zero values choose the
 // defaults.
 type Options struct {
-	CutRows     int // rows of an epoch, over all streams (256k)
-	CutBytes    int // bytes of an epoch (64 MiB)
+	CutRows     int // rows of an epoch, over all streams (64k)
+	CutBytes    int // bytes of an epoch (16 MiB)
 	QueueBytes  int // bytes that wait in front of the loop, per reader (32 MiB)
 	PieceRows   int // rows of all backfills in an epoch that has live input (32k); without, they have CutRows
 	PieceBytes  int // bytes of one backfill's piece (16 MiB)
@@ -42,7 +42,7 @@ func (o Options) withDefaults() Options {
 		p *int
 		d int
 	}{
-		{&o.CutRows, 256 << 10}, {&o.CutBytes, 64 << 20}, {&o.QueueBytes, 32 << 20},
+		{&o.CutRows, 64 << 10}, {&o.CutBytes, 16 << 20}, {&o.QueueBytes, 32 << 20},
 		{&o.PieceRows, 32 << 10}, {&o.PieceBytes, 16 << 20}, {&o.KeepBytes, 64 << 20}, {&o.SubscrBytes, 16 << 20},
 	}
 	for _, x := range ints {

@@ -3,6 +3,7 @@ package planner
 import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/expr"
 	"github.com/streamdb/streamdb/sql/types"
 )
@@ -16,6 +17,7 @@ type binder struct {
 	env    *Env
 	params []types.Type // by parameter number - 1; Unknown until inferred
 	depth  int
+	views  []catalog.ID // plain views that were bound
 }
 
 // Bind binds a query. Parameters whose type nothing determines are 42P18.
@@ -28,6 +30,7 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 	if query.Params, err = b.finishParams(); err != nil {
 		return nil, err
 	}
+	query.Views = b.views
 	return query, query.freeze(env.Expr)
 }
 

@@ -473,16 +473,16 @@ func (b *binder) caseExpr(e *ast.CaseExpr, c *exprContext) (*expr.Expr, error) {
 			return nil, err
 		}
 	}
-	results = append(results, otherwise)
+	results = append([]*expr.Expr{otherwise}, results...) // PostgreSQL looks at ELSE first
 	common, err := b.coerceAll(results, "CASE")
 	if err != nil {
 		return nil, err
 	}
 	out := &expr.Expr{Op: expr.OpCase, Type: common}
 	for i := range conditions {
-		out.Args = append(out.Args, conditions[i], results[i])
+		out.Args = append(out.Args, conditions[i], results[i+1])
 	}
-	out.Args = append(out.Args, results[len(results)-1])
+	out.Args = append(out.Args, results[0])
 	return out, nil
 }
 

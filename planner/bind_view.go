@@ -18,6 +18,7 @@ func (b *binder) bindStored(o *catalog.Object) (*Query, error) {
 	if !ok {
 		return nil, sqlerr.New(sqlerr.InternalError, "the stored query of view %q is no query", o.Name)
 	}
+	b.views = append(b.views, o.ID)
 	outer := b.env
 	inner := *outer
 	inner.SearchPath = SearchPath(o.Settings["search_path"])

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/streamdb/streamdb/dataflow"
@@ -46,7 +47,7 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 		plan.Stored = &catalog.Stored{Arr: spec.Arr}
 	}
 	plan.Stored.Others = l.otherArrangements(plan.Stored.Arr)
-	plan.DependsOn = readsOf(root)
+	plan.DependsOn = dependencies(root, q.Views)
 	return plan, nil
 }
 
@@ -124,7 +125,7 @@ func DescribeView(q *Query, names []string, pos int) ([]catalog.Column, []catalo
 	if err != nil {
 		return nil, nil, err
 	}
-	return columns, readsOf(q.Root), nil
+	return columns, dependencies(q.Root, q.Views), nil
 }
 
 // readsOf lists the relations that a plan scans, ascending. A plain view's
@@ -143,4 +144,12 @@ func readsOf(n Node) []catalog.ID {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
 	return out
+}
+
+// dependencies lists what a view reads, ascending: the relations it scans and
+// the plain views it names.
+func dependencies(n Node, views []catalog.ID) []catalog.ID {
+	out := append(readsOf(n), views...)
+	slices.Sort(out)
+	return slices.Compact(out)
 }

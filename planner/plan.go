@@ -118,6 +118,7 @@ type Query struct {
 	Limit  *expr.Expr // nil: none; int8 constant or parameter
 	Offset *expr.Expr
 	Params []types.Type // types of $1, $2, ... as given or inferred
+	Views  []catalog.ID // plain views whose queries took the place of their names
 }
 
 // Types returns the types of the visible columns.
