@@ -123,7 +123,7 @@ func (e *Engine) awaitRecent(ctx context.Context, cat *catalog.Catalog, reads []
 		}
 		ends, err := source.Ends(ctx)
 		if err != nil {
-			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %v", cat.Object(id).Name, err)
+			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %s", cat.Object(id).Name, sqlerr.From(err).Message)
 		}
 		if err := e.runtime.WaitPositions(ctx, dataflow.RelationID(id), ends); err != nil {
 			return err
@@ -331,7 +331,7 @@ func (r *reading) feedStream(ctx context.Context, o *catalog.Object, in dataflow
 	if until == nil {
 		var err error
 		if until, err = source.Ends(ctx); err != nil {
-			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %v", o.Name, err)
+			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %s", o.Name, sqlerr.From(err).Message)
 		}
 	}
 	need := make([]bool, len(in.Types))
@@ -347,7 +347,7 @@ func (r *reading) feedStream(ctx context.Context, o *catalog.Object, in dataflow
 	}
 	oldest, err := source.Oldest(ctx) // what was deleted since CREATE STREAM is not waited for
 	if err != nil {
-		return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the start of stream %q: %v", o.Name, err)
+		return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the start of stream %q: %s", o.Name, sqlerr.From(err).Message)
 	}
 	return reader.Run(ctx, connector.Positions(o.Starts).From(oldest), until, func(_ context.Context, b *connector.Batch) error {
 		if b.Rows == nil || b.Rows.Len() == 0 {
