@@ -395,9 +395,12 @@ func (b *binder) inList(args []*expr.Expr, pos int) (*expr.Expr, error) {
 	for _, a := range args[1:] {
 		constant = constant && a.Op == expr.OpConst
 	}
-	if constant {
+	if _, err := expr.CommonType(typesOf(args), "IN"); err == nil && constant {
 		common := append([]*expr.Expr(nil), args...)
-		if _, err := b.coerceAll(common, "IN"); err == nil && allConst(common[1:]) {
+		if _, err := b.coerceAll(common, "IN"); err != nil {
+			return nil, err
+		}
+		if allConst(common[1:]) {
 			return &expr.Expr{Op: expr.OpIn, Type: types.Bool, Args: common}, nil
 		}
 	}

@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -158,9 +160,22 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 	}
 	node := joinNode(j.Kind, left, right, on)
 	if j.Alias != nil {
-		err = both.rename("", j.Alias)
+		return aliasJoin(node, both, j.Alias)
 	}
-	return node, both, err
+	return node, both, nil
+}
+
+// aliasJoin gives a join a name of its own: its sides cannot be named any more,
+// and its columns are those of *.
+func aliasJoin(node Node, both *scope, alias *ast.Alias) (Node, *scope, error) {
+	out := &scope{ctes: both.ctes}
+	m := &Map{Input: node}
+	for _, i := range both.starColumns() {
+		c := both.columns[i]
+		m.Project = append(m.Project, expr.Column(i, c.typ))
+		out.columns = append(out.columns, scopeColumn{name: c.name, typ: c.typ})
+	}
+	return m, out, out.rename("", alias)
 }
 
 // joinNode makes a right join a left join with swapped sides.
@@ -204,7 +219,14 @@ func joinScopes(l, r *scope, pos int) (*scope, error) {
 			return nil, sqlerr.New(sqlerr.DuplicateAlias, "table name %q specified more than once", c.relation).At(pos)
 		}
 	}
-	return &scope{columns: append(append([]scopeColumn(nil), l.columns...), r.columns...), ctes: l.ctes}, nil
+	both := &scope{columns: append(append([]scopeColumn(nil), l.columns...), r.columns...), ctes: l.ctes}
+	if l.star != nil || r.star != nil {
+		both.star = append([]int(nil), l.starColumns()...)
+		for _, i := range r.starColumns() {
+			both.star = append(both.star, len(l.columns)+i)
+		}
+	}
+	return both, nil
 }
 
 // joinCondition binds ON, USING or NATURAL over the columns of both sides. The
@@ -218,6 +240,7 @@ func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr
 		names = commonNames(ls, rs)
 	}
 	out := &expr.Expr{Op: expr.OpAnd, Type: types.Bool}
+	var merged []int
 	for _, name := range names {
 		l, err := usingColumn(ls, name, "left", j.Position())
 		if err != nil {
@@ -227,17 +250,19 @@ func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr
 		if err != nil {
 			return nil, err
 		}
-		hidden := len(ls.columns) + r
+		shown, hidden := l, len(ls.columns)+r
 		if j.Kind == ast.JoinRight {
-			hidden = l
+			shown, hidden = hidden, shown
 		}
 		both.columns[hidden].hidden = true
+		merged = append(merged, shown)
 		equal, err := b.operator("=", expr.Column(l, ls.columns[l].typ), expr.Column(len(ls.columns)+r, rs.columns[r].typ), j.Position())
 		if err != nil {
 			return nil, err
 		}
 		out.Args = append(out.Args, equal)
 	}
+	both.mergeFirst(merged)
 	switch len(out.Args) {
 	case 0:
 		return nil, nil
@@ -247,15 +272,28 @@ func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr
 	return out, nil
 }
 
+// mergeFirst puts the columns that USING merged before the others of *.
+func (s *scope) mergeFirst(merged []int) {
+	if len(merged) == 0 {
+		return
+	}
+	star := append([]int(nil), merged...)
+	for _, i := range s.starColumns() {
+		if !s.columns[i].hidden && !slices.Contains(merged, i) {
+			star = append(star, i)
+		}
+	}
+	s.star = star
+}
+
+// commonNames lists the names that both sides of a NATURAL join have.
 func commonNames(l, r *scope) []string {
 	var out []string
-	for _, c := range l.columns {
-		if c.hidden {
-			continue
-		}
+	for _, i := range l.starColumns() {
+		name := l.columns[i].name
 		for _, d := range r.columns {
-			if !d.hidden && c.name == d.name {
-				out = append(out, c.name)
+			if !d.hidden && name == d.name && !slices.Contains(out, name) {
+				out = append(out, name)
 			}
 		}
 	}

@@ -267,10 +267,11 @@ func (b *binder) bindLimits(q *ast.SelectStmt, query *Query) error {
 		if err != nil {
 			return nil, err
 		}
-		if bound, err = b.coerce(bound, types.Int8, expr.Assignment); err != nil {
+		count, err := b.coerce(bound, types.Int8, expr.Assignment)
+		if code := sqlerr.Code(err); code == sqlerr.CannotCoerce || code == sqlerr.DatatypeMismatch {
 			return nil, sqlerr.New(sqlerr.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, bound.Type).At(e.Position())
 		}
-		return bound, nil
+		return count, err
 	}
 	var err error
 	if query.Limit, err = bind(q.Limit, "LIMIT"); err != nil {

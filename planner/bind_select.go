@@ -119,15 +119,28 @@ func (s *selectBinder) expandStar(star *ast.Star) error {
 	} else if len(s.sel.From) == 0 {
 		return sqlerr.New(sqlerr.SyntaxError, "SELECT * with no tables specified is not valid").At(star.Position())
 	}
-	for i, c := range s.scope.columns {
-		if relation == "" && c.hidden || relation != "" && c.relation != relation {
-			continue
-		}
+	for _, i := range s.starOf(relation) {
+		c := &s.scope.columns[i]
 		e := expr.Column(i, c.typ)
 		e.Pos = star.Position()
 		s.targets = append(s.targets, target{name: c.name, expr: e})
 	}
 	return nil
+}
+
+// starOf lists the columns of relation.*, of * if relation is "". The former
+// has all of the relation's columns, those merged by USING, too.
+func (s *selectBinder) starOf(relation string) []int {
+	if relation == "" {
+		return s.scope.starColumns()
+	}
+	var out []int
+	for i := range s.scope.columns {
+		if s.scope.columns[i].relation == relation {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // bindGroupBy binds the keys: an integer is the position of an output column, a

@@ -30,10 +30,14 @@ func BindType(n *ast.TypeName) (types.Type, error) {
 		}
 		mods = append(mods, v)
 	}
-	name := n.Name
-	t, ok := types.Lookup(name, mods)
+	t, ok := types.Lookup(n.Name, mods)
 	if !ok {
 		return 0, undefinedType(n)
+	}
+	if n.Fields != ast.IntervalAll {
+		if t, ok = intervalType(n.Fields, mods); !ok {
+			return 0, undefinedType(n)
+		}
 	}
 	if n.IsArray() {
 		array := t.Array()
@@ -47,4 +51,21 @@ func BindType(n *ast.TypeName) (types.Type, error) {
 
 func undefinedType(n *ast.TypeName) error {
 	return sqlerr.New(sqlerr.UndefinedObject, "type %q does not exist", n.Name).At(n.Position())
+}
+
+// intervalType is INTERVAL restricted to fields, as in INTERVAL '1' DAY; mods
+// may hold the precision of its seconds.
+func intervalType(fields ast.IntervalFields, mods []int) (types.Type, bool) {
+	names := map[ast.IntervalFields]string{
+		ast.IntervalYear: "year", ast.IntervalMonth: "month", ast.IntervalDay: "day", ast.IntervalHour: "hour",
+		ast.IntervalMinute: "minute", ast.IntervalSecond: "second", ast.IntervalYearToMonth: "year to month",
+		ast.IntervalDayToHour: "day to hour", ast.IntervalDayToMinute: "day to minute", ast.IntervalDayToSecond: "day to second",
+		ast.IntervalHourToMinute: "hour to minute", ast.IntervalHourToSecond: "hour to second", ast.IntervalMinuteToSecond: "minute to second",
+	}
+	precision := -1
+	if len(mods) > 0 {
+		precision = mods[0]
+	}
+	mod, ok := types.IntervalTypmod(names[fields], precision)
+	return types.Interval.WithTypmod(mod), ok
 }

@@ -10,7 +10,24 @@ import (
 // scope is the row that expressions see: the columns of a FROM clause.
 type scope struct {
 	columns []scopeColumn
-	ctes    *cteScope
+	// star lists the columns that * stands for where that is not all of them in
+	// order: USING puts the merged columns first.
+	star []int
+	ctes *cteScope
+}
+
+// starColumns lists the columns that * stands for.
+func (s *scope) starColumns() []int {
+	if s.star != nil {
+		return s.star
+	}
+	out := make([]int, 0, len(s.columns))
+	for i := range s.columns {
+		if !s.columns[i].hidden {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // scopeColumn is one column of a scope; its index in the scope is its index in
