@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -22,10 +23,13 @@ type Options struct {
 	MemoryLimit int64  // bytes; the budget of storage, queues and queries together
 	Sync        bool   // whether commits wait for the disk
 	ResultStore string // "badger" (default) or "files"
-	Version     string // of streamdb, for version()
-	Database    string // name of the only database; default "streamdb"
-	User        string // the superuser; default "streamdb"
-	Log         *slog.Logger
+	// EmbeddedBroker is the address that brokers = 'embedded' stands for, "" if
+	// there is none.
+	EmbeddedBroker string
+	Version        string // of streamdb, for version()
+	Database       string // name of the only database; default "streamdb"
+	User           string // the superuser; default "streamdb"
+	Log            *slog.Logger
 	// FailPoint is called at the named points of the epoch loop, for crash tests.
 	FailPoint func(name string)
 }
@@ -134,3 +138,15 @@ type pinnedStore struct{ *storage.Store }
 
 // Pin implements dataflow.Store.
 func (s pinnedStore) Pin() dataflow.StoreSnapshot { return s.Snapshot() }
+
+// EpochBuckets returns the upper bounds of the histogram in dataflow.Stats.
+func EpochBuckets() []time.Duration { return dataflow.EpochBuckets() }
+
+// Epoch returns the last published epoch.
+func (e *Engine) Epoch() uint64 { return e.runtime.Epoch() }
+
+// Sources returns the state of all streams.
+func (e *Engine) Sources() []dataflow.SourceStatus { return e.runtime.Sources() }
+
+// Views returns the state of all materialized views, tables and indexes.
+func (e *Engine) Views() []dataflow.ViewStatus { return e.runtime.Views() }
