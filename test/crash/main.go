@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -54,6 +55,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer t.feed.close()
+	t.inserts, t.sinks = newInserts(o.seed), sinkReaders(t.feed.topic)
 	if err := t.first(ctx); err != nil {
 		return err
 	}
@@ -64,19 +66,25 @@ func run(ctx context.Context, o options) error {
 	}
 	t.server.Kill()
 	fmt.Printf("%d passed, 0 failed\n", o.kills)
-	fmt.Printf("crash: %d kills (%d at named points), %d records, 0 deviations in %s, seed %d\n",
-		o.kills, t.named, t.feed.records(), time.Since(t.start).Round(time.Second), o.seed)
+	written := 0
+	for _, s := range t.sinks {
+		written += s.seen
+	}
+	fmt.Printf("crash: %d kills (%d at named points), %d records, %d INSERTs, %d records of sinks, 0 deviations in %s, seed %d\n",
+		o.kills, t.named, t.feed.records(), len(t.inserts.acked), written, time.Since(t.start).Round(time.Second), o.seed)
 	return nil
 }
 
 type test struct {
 	options
-	dir    string
-	rnd    *rand.Rand
-	feed   *feed
-	server *harness.Server
-	named  int
-	start  time.Time
+	dir     string
+	rnd     *rand.Rand
+	feed    *feed
+	inserts *inserts
+	sinks   []*sinkReader
+	server  *harness.Server
+	named   int
+	start   time.Time
 }
 
 // first starts the server and makes the stream and the first views.
@@ -85,7 +93,14 @@ func (t *test) first(ctx context.Context) error {
 		return err
 	}
 	return t.query(ctx, func(conn *pgx.Conn) error {
-		for _, sql := range setup(t.feed.brokers, t.feed.topic) {
+		statements := setup(t.feed.brokers, t.feed.topic)
+		for _, s := range t.sinks {
+			statements = append(statements, s.statement(t.feed.brokers))
+			if err := s.open(t.feed.brokers); err != nil {
+				return err
+			}
+		}
+		for _, sql := range statements {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("%s: %w", sql, err)
 			}
@@ -104,9 +119,9 @@ func (t *test) startServer(ctx context.Context, failPoint string) error {
 	return err
 }
 
-// failPoints are the named moments of the epoch loop.
+// failPoints are the named moments of the epoch loop and of the sinks' writers.
 func failPoints() []string {
-	return []string{"cut", "computed", "before-commit", "after-commit", "published"}
+	return []string{"cut", "computed", "before-commit", "after-commit", "published", "sink-begun", "sink-written", "sink-acknowledged"}
 }
 
 // killAndCheck lets records flow, kills the server, restarts it and compares.
@@ -117,8 +132,12 @@ func (t *test) killAndCheck(ctx context.Context, i int) error {
 			return err
 		}
 	} else {
+		t.inserts.start(ctx, t.server.Connect)
 		t.feed.run(time.Duration(20+t.rnd.IntN(400)) * time.Millisecond)
 		t.server.Kill()
+		if err := t.inserts.stop(); err != nil {
+			return err
+		}
 	}
 	t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond) // while nobody reads
 	if err := t.startServer(ctx, ""); err != nil {
@@ -138,18 +157,27 @@ func (t *test) killAndCheck(ctx context.Context, i int) error {
 func (t *test) dieAtPoint(ctx context.Context) error {
 	t.server.Kill()
 	points := failPoints()
-	point := fmt.Sprintf("%s:%d", points[t.rnd.IntN(len(points))], 1+t.rnd.IntN(40))
+	name := points[t.rnd.IntN(len(points))]
+	last := 40
+	if strings.HasPrefix(name, "sink-") { // a sink comes by ten times a second, or less often
+		last = len(t.sinks)
+	}
+	point := fmt.Sprintf("%s:%d", name, 1+t.rnd.IntN(last))
 	err := t.startServer(ctx, point)
 	if err != nil { // it died before it was ready, which is one of the moments
 		t.named++
 		return nil
 	}
+	t.inserts.start(ctx, t.server.Connect)
 	for range 200 {
 		t.feed.run(20 * time.Millisecond)
 		if t.server.Exited(0) {
 			t.named++
-			return nil
+			return t.inserts.stop()
 		}
+	}
+	if err := t.inserts.stop(); err != nil {
+		return err
 	}
 	return errors.New("the server did not reach fail point " + point)
 }

@@ -18,6 +18,8 @@ func setup(brokers, topic string) []string {
 		"CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(v) AS s FROM events",
 		"CREATE MATERIALIZED VIEW big AS SELECT k, v, s FROM events WHERE v % 7 = 0",
 		"CREATE MATERIALIZED VIEW quotients AS SELECT k, 1000 / v AS q FROM events WHERE k < 10",
+		"CREATE TABLE rows (id bigint PRIMARY KEY, batch bigint, v bigint)",
+		"CREATE MATERIALIZED VIEW batches AS SELECT batch, count(*) AS n, sum(v) AS s FROM rows GROUP BY batch",
 		"CREATE MATERIALIZED VIEW over AS SELECT count(*) AS n, sum(n) AS s FROM groups WHERE n > 1",
 	}
 }
@@ -34,7 +36,7 @@ type model struct {
 	bad    int
 }
 
-// expected returns the rows of every view, sorted, as text.
+// expected returns the rows of every view of the stream as text.
 func (m *model) expected() map[string][]string {
 	out := map[string][]string{}
 	type group struct {
@@ -66,9 +68,6 @@ func (m *model) expected() map[string][]string {
 	}
 	out["total"] = []string{fmt.Sprintf("%d|%s", total.n, sumText(total.n, total.s))}
 	out["over"] = []string{fmt.Sprintf("%d|%s", overN, sumText(overN, overS))}
-	for _, rows := range out {
-		sort.Strings(rows)
-	}
 	return out
 }
 
@@ -98,7 +97,14 @@ func (t *test) compare(ctx context.Context) error {
 		if _, err := conn.Exec(ctx, "SET real_time_recency = on"); err != nil {
 			return err
 		}
+		if err := t.inserts.settle(ctx, conn); err != nil {
+			return err
+		}
 		want := t.feed.model.expected()
+		t.inserts.expected(want)
+		for _, rows := range want {
+			sort.Strings(rows)
+		}
 		for _, view := range t.feed.late {
 			want[view] = want["groups"]
 		}
@@ -108,6 +114,11 @@ func (t *test) compare(ctx context.Context) error {
 				return fmt.Errorf("read %s: %w", view, err)
 			}
 			if err := sameRows(view, got, rows); err != nil {
+				return err
+			}
+		}
+		for _, s := range t.sinks {
+			if err := s.compare(ctx, conn, want[s.of]); err != nil {
 				return err
 			}
 		}
