@@ -17,6 +17,7 @@ type binder struct {
 	env    *Env
 	params []types.Type // by parameter number - 1; Unknown until inferred
 	depth  int
+	outer  *outerQuery  // the queries around the subquery that is bound
 	views  []catalog.ID // plain views that were bound
 }
 
@@ -28,6 +29,9 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 		return nil, err
 	}
 	if query.Params, err = b.finishParams(); err != nil {
+		return nil, err
+	}
+	if err := b.nameObjects(query); err != nil {
 		return nil, err
 	}
 	query.Views = b.views

@@ -93,6 +93,9 @@ func (b *binder) funcCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
 	if out, err := b.sessionFunction(e, c); out != nil || err != nil {
 		return out, err
 	}
+	if out, err := b.catalogFunction(e, c); out != nil || err != nil {
+		return out, err
+	}
 	args, err := b.exprs(e.Args, c)
 	if err != nil {
 		return nil, err
@@ -133,6 +136,9 @@ func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, err
 	args, err := b.exprs(e.Args, c.aggregates.input)
 	if err != nil {
 		return nil, err
+	}
+	if outerOnly(args) {
+		return nil, notSupported(e.Position(), "an aggregate over columns of an outer query is not supported yet")
 	}
 	f, argTypes, err := operator.ResolveAggregate(e.Name, typesOf(args), e.Star)
 	if err != nil {

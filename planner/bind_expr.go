@@ -15,6 +15,8 @@ type exprContext struct {
 	scope *scope
 	// aggregates collects aggregate calls; nil where none may stand.
 	aggregates *aggregates
+	// subqueries collects subqueries; nil where none may stand.
+	subqueries *attachments
 	// clause names the clause for error messages: WHERE, GROUP BY, ...
 	clause string
 }
@@ -39,7 +41,7 @@ func (b *binder) expr(e ast.Expr, c *exprContext) (*expr.Expr, error) {
 func (b *binder) exprNode(e ast.Expr, c *exprContext) (*expr.Expr, error) {
 	switch e := e.(type) {
 	case *ast.ColumnRef:
-		return c.scope.column(e)
+		return b.column(e, c)
 	case *ast.Param:
 		return b.param(e), nil
 	case *ast.NullLit:
@@ -95,6 +97,18 @@ func (b *binder) exprNode(e ast.Expr, c *exprContext) (*expr.Expr, error) {
 		return b.sqlValueFunction(e)
 	case *ast.CollateExpr:
 		return b.collate(e, c)
+	case *ast.SubqueryExpr:
+		return b.scalarSubquery(e, c)
+	case *ast.ExistsExpr:
+		return b.exists(e, c)
+	case *ast.ArraySubquery:
+		return b.arraySubquery(e, c)
+	case *ast.QuantifiedExpr:
+		return b.quantified(e, c)
+	case *ast.ArrayExpr:
+		return b.array(e, c)
+	case *ast.Subscript:
+		return b.subscript(e, c)
 	}
 	return nil, b.unsupported(e)
 }
@@ -103,12 +117,6 @@ func (b *binder) exprNode(e ast.Expr, c *exprContext) (*expr.Expr, error) {
 func (b *binder) unsupported(e ast.Expr) error {
 	what := "this expression"
 	switch e := e.(type) {
-	case *ast.SubqueryExpr, *ast.ArraySubquery, *ast.ExistsExpr:
-		what = "a subquery in an expression"
-	case *ast.QuantifiedExpr:
-		what = "ANY and ALL"
-	case *ast.ArrayExpr, *ast.Subscript:
-		what = "an array expression"
 	case *ast.RowExpr, *ast.FieldSelect, *ast.FieldStar, *ast.OverlapsExpr:
 		what = "a row value"
 	case *ast.Star:
@@ -366,7 +374,11 @@ func (b *binder) like(e *ast.LikeExpr, c *exprContext) (*expr.Expr, error) {
 // chain of comparisons.
 func (b *binder) in(e *ast.InExpr, c *exprContext) (*expr.Expr, error) {
 	if e.Query != nil {
-		return nil, notSupported(e.Position(), "IN with a subquery is not supported yet").WithHint("Write it as a join.")
+		in, err := b.inSubquery(e.Expr, e.Query, c, false)
+		if err != nil || !e.Not {
+			return in, err
+		}
+		return not(in), nil
 	}
 	needle, err := b.expr(e.Expr, c)
 	if err != nil {
@@ -428,6 +440,9 @@ func allConst(es []*expr.Expr) bool {
 }
 
 func (b *binder) cast(e *ast.CastExpr, c *exprContext) (*expr.Expr, error) {
+	if kind, ok := nameType(e.Type); ok {
+		return b.nameCast(kind, e, c)
+	}
 	to, err := BindType(e.Type)
 	if err != nil {
 		return nil, err
@@ -435,9 +450,15 @@ func (b *binder) cast(e *ast.CastExpr, c *exprContext) (*expr.Expr, error) {
 	if e.Form == ast.CastTry || e.Form == ast.CastTreat {
 		return nil, notSupported(e.Position(), "TRY_CAST and TREAT are not supported yet")
 	}
+	if out, err := b.emptyArray(e.Expr, to); out != nil || err != nil {
+		return out, err
+	}
 	arg, err := b.expr(e.Expr, c)
 	if err != nil {
 		return nil, err
+	}
+	if out, err := b.objectCast(arg, to); out != nil || err != nil {
+		return out, err
 	}
 	if arg.Op == expr.OpParam && arg.Type == types.Unknown && b.params[arg.Col] == types.Unknown {
 		b.params[arg.Col] = to.Base()

@@ -21,6 +21,12 @@ func (b *binder) bindFrom(items []ast.TableExpr, ctes *cteScope) (Node, *scope, 
 		return nil, nil, err
 	}
 	for _, item := range items[1:] {
+		if isLateral(item) {
+			if node, s, err = b.lateral(node, s, item, InnerJoin); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
 		right, rs, err := b.bindTable(item, ctes)
 		if err != nil {
 			return nil, nil, err
@@ -45,6 +51,8 @@ func (b *binder) bindTable(t ast.TableExpr, ctes *cteScope) (Node, *scope, error
 		return b.bindSubquery(t, ctes)
 	case *ast.JoinExpr:
 		return b.bindJoin(t, ctes)
+	case *ast.FuncTable:
+		return b.bindFunctionTable(t, ctes)
 	}
 	return nil, nil, notSupported(t.Position(), "functions in FROM are not supported yet")
 }
@@ -77,6 +85,9 @@ func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, er
 		scan.Columns = append(scan.Columns, i)
 		s.columns = append(s.columns, scopeColumn{schema: o.Schema, relation: name, name: c.Name, typ: c.Type})
 	}
+	if o.Kind == catalog.System && b.env.Empty != nil && b.env.Empty(o) {
+		return &Values{Columns: scan.Types()}, s, s.rename(name, t.Alias)
+	}
 	return scan, s, s.rename(name, t.Alias)
 }
 
@@ -98,9 +109,6 @@ func (s *scope) rename(name string, alias *ast.Alias) error {
 }
 
 func (b *binder) bindSubquery(t *ast.SubqueryTable, ctes *cteScope) (Node, *scope, error) {
-	if t.Lateral {
-		return nil, nil, notSupported(t.Position(), "LATERAL is not supported yet")
-	}
 	q, err := b.bindQuery(t.Query, ctes)
 	if err != nil {
 		return nil, nil, err
@@ -142,6 +150,9 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 	left, ls, err := b.bindTable(j.Left, ctes)
 	if err != nil {
 		return nil, nil, err
+	}
+	if isLateral(j.Right) {
+		return b.lateralJoin(j, left, ls)
 	}
 	right, rs, err := b.bindTable(j.Right, ctes)
 	if err != nil {
@@ -193,6 +204,9 @@ func joinNode(kind ast.JoinKind, left, right Node, on *expr.Expr) Node {
 func swapJoin(j *Join) Node {
 	nl, nr := len(j.Left.Types()), len(j.Right.Types())
 	move := func(col int) int {
+		if isOuter(col) {
+			return col
+		}
 		if col < nl {
 			return col + nr
 		}

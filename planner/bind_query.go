@@ -68,6 +68,9 @@ func (b *binder) bindWith(w *ast.With, ctes *cteScope) (*cteScope, error) {
 		if err != nil {
 			return nil, err
 		}
+		if readsOuter(query.Root) {
+			return nil, notSupported(cte.Position(), "a WITH query that reads columns of an outer query is not supported yet")
+		}
 		names := make([]string, len(cte.Columns))
 		for i, c := range cte.Columns {
 			names[i] = c.Name

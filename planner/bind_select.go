@@ -6,6 +6,7 @@ import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/expr"
+	"github.com/streamdb/streamdb/sql/types"
 )
 
 // selectBinder binds one SELECT ... FROM ... GROUP BY ....
@@ -19,6 +20,9 @@ type selectBinder struct {
 	targets []target
 	order   []Order
 	visible int // targets before the hidden ones
+
+	subqueries      *attachments // of the select list, HAVING and ORDER BY
+	inputSubqueries *attachments // of arguments of aggregates
 }
 
 // target is one output column, bound over the FROM row.
@@ -35,12 +39,17 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	if err := refuseSelect(sel); err != nil {
 		return nil, err
 	}
+	sel, err := expandSetTargets(sel)
+	if err != nil {
+		return nil, err
+	}
 	input, scope, err := b.bindFrom(sel.From, ctes)
 	if err != nil {
 		return nil, err
 	}
-	s := &selectBinder{binder: b, sel: sel, scope: scope}
-	s.aggs = &aggregates{input: &exprContext{scope: scope, aggregates: &aggregates{}, clause: "an aggregate"}}
+	s := &selectBinder{binder: b, sel: sel, scope: scope,
+		subqueries: &attachments{base: firstSubquery}, inputSubqueries: &attachments{base: firstInputSubquery}}
+	s.aggs = &aggregates{input: &exprContext{scope: scope, aggregates: &aggregates{}, subqueries: s.inputSubqueries, clause: "an aggregate"}}
 	if input, err = s.where(input); err != nil {
 		return nil, err
 	}
@@ -76,15 +85,11 @@ func (s *selectBinder) where(input Node) (Node, error) {
 	if s.sel.Where == nil {
 		return input, nil
 	}
-	filter, err := s.condition(s.sel.Where, &exprContext{scope: s.scope, clause: "WHERE"}, "WHERE")
-	if err != nil {
-		return nil, err
-	}
-	return &Map{Input: input, Filter: filter}, nil
+	return s.filterBy(input, s.sel.Where)
 }
 
 func (s *selectBinder) bindTargets() error {
-	c := &exprContext{scope: s.scope, aggregates: s.aggs, clause: "the select list"}
+	c := &exprContext{scope: s.scope, aggregates: s.aggs, subqueries: s.subqueries, clause: "the select list"}
 	for _, t := range s.sel.Targets {
 		if star, ok := t.Expr.(*ast.Star); ok {
 			if err := s.expandStar(star); err != nil {
@@ -236,7 +241,7 @@ func (s *selectBinder) bindHaving() (*expr.Expr, error) {
 		return nil, nil
 	}
 	s.grouped = true
-	return s.condition(s.sel.Having, &exprContext{scope: s.scope, aggregates: s.aggs, clause: "HAVING"}, "HAVING")
+	return s.condition(s.sel.Having, &exprContext{scope: s.scope, aggregates: s.aggs, subqueries: s.subqueries, clause: "HAVING"}, "HAVING")
 }
 
 // bindOrderBy binds the sort keys; those that are no output column become
@@ -284,7 +289,7 @@ func (s *selectBinder) orderColumn(item *ast.SortItem) (int, error) {
 			}
 		}
 	}
-	e, err := s.expr(item.Expr, &exprContext{scope: s.scope, aggregates: s.aggs, clause: "ORDER BY"})
+	e, err := s.expr(item.Expr, &exprContext{scope: s.scope, aggregates: s.aggs, subqueries: s.subqueries, clause: "ORDER BY"})
 	if err != nil {
 		return 0, err
 	}
@@ -312,8 +317,12 @@ func (s *selectBinder) assemble(input Node, having *expr.Expr) (*Query, error) {
 	if len(s.aggs.calls) > 0 {
 		s.grouped = true
 	}
+	var number func(int, types.Type) (*expr.Expr, error)
+	var err error
 	if s.grouped {
-		var err error
+		if input, err = s.attachInput(input); err != nil {
+			return nil, err
+		}
 		if having, err = s.overGroups(having); err != nil {
 			return nil, err
 		}
@@ -323,6 +332,12 @@ func (s *selectBinder) assemble(input Node, having *expr.Expr) (*Query, error) {
 			}
 		}
 		input = &Aggregate{Input: input, Keys: s.keys, Calls: s.aggs.calls}
+		number = func(col int, t types.Type) (*expr.Expr, error) { return s.overGroups(expr.Column(col, t)) }
+	}
+	if input, err = s.subqueries.replace(input, number, append([]*expr.Expr{having}, project...), func(es []*expr.Expr) {
+		having, project = es[0], es[1:]
+	}); err != nil {
+		return nil, err
 	}
 	q := &Query{Root: &Map{Input: input, Filter: having, Project: project}, Order: s.order}
 	for _, t := range s.targets[:s.visible] {
@@ -344,6 +359,9 @@ func (s *selectBinder) overGroups(e *expr.Expr) (*expr.Expr, error) {
 		return expr.Column(k, e.Type), nil
 	}
 	if e.Op == expr.OpColumn {
+		if isOuter(e.Col) || s.subqueries.owns(e.Col) {
+			return e, nil
+		}
 		if e.Col >= firstAggregate {
 			return expr.Column(len(s.keys)+e.Col-firstAggregate, e.Type), nil
 		}

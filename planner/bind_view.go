@@ -23,8 +23,10 @@ func (b *binder) bindStored(o *catalog.Object) (*Query, error) {
 	inner := *outer
 	inner.SearchPath = SearchPath(o.Settings["search_path"])
 	b.env = &inner
+	around := b.outer
+	b.outer = nil
 	q, err := b.bindQuery(sel, nil)
-	b.env = outer
+	b.env, b.outer = outer, around
 	if err != nil {
 		// Positions refer to the view's text, not to the statement's.
 		e := *sqlerr.From(err)

@@ -23,6 +23,10 @@ type Env struct {
 	BackendPID int
 	ParamTypes []types.Type // declared by the client; Unknown or missing: inferred
 	InView     bool         // binding the query of a materialized view
+	// Set changes a setting of the session (set_config); nil: it cannot be changed.
+	Set func(name, value string) error
+	// Empty says that a system relation never has rows.
+	Empty func(o *catalog.Object) bool
 }
 
 // resolve finds a relation by its possibly qualified name.

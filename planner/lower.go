@@ -65,6 +65,8 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 		return l.union(n)
 	case *Join:
 		return l.join(n)
+	case *TableFunction:
+		return l.tableFunction(n)
 	case *TopK:
 		return l.topK(n)
 	}

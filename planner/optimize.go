@@ -14,6 +14,7 @@ type rule struct {
 // rules lists the optimizer's rules in the order in which they are tried.
 func rules() []rule {
 	return []rule{
+		{"prune-empty", pruneEmpty},
 		{"drop-identity-map", dropIdentityMap},
 		{"merge-maps", mergeMaps},
 		{"push-filter-into-join", pushFilterIntoJoin},

@@ -71,6 +71,8 @@ func nodeText(n Node) string {
 		return aggregateText(n)
 	case *Union:
 		return "union all"
+	case *TableFunction:
+		return n.Func.name + "(" + exprList(n.Args) + ")"
 	case *Join:
 		text := string(n.Kind) + " join"
 		if n.On != nil {
@@ -182,6 +184,8 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		return joinSpecText(n.Join)
 	case n.TopK != nil:
 		return topKSpecText(n.TopK)
+	case n.Upsert != nil:
+		return fmt.Sprintf("upsert by %v", n.Upsert.Key)
 	case n.Checksum != nil:
 		return "checksum"
 	case n.Outbox != nil:

@@ -14,6 +14,10 @@ func rebuild(n Node, inputs []Node) Node {
 		return &Aggregate{Input: inputs[0], Keys: n.Keys, Calls: n.Calls}
 	case *Union:
 		return &Union{Sides: inputs}
+	case *Collect:
+		out := *n
+		out.Input = inputs[0]
+		return &out
 	case *TopK:
 		return &TopK{Input: inputs[0], Order: n.Order, Limit: n.Limit, Offset: n.Offset}
 	case *Join:
@@ -69,6 +73,10 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 				out.Rows = append(out.Rows, all(row))
 			}
 			return out
+		case *TableFunction:
+			out := *n
+			out.Args = all(n.Args)
+			return &out
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
 		case *Join:

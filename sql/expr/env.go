@@ -25,6 +25,8 @@ type Env struct {
 	// User, Database, Schema and Version answer current_user,
 	// current_database(), current_schema and version(); empty: NULL.
 	User, Database, Schema, Version string
+	// Objects answers functions about the catalog; nil: NULL.
+	Objects Objects
 }
 
 func (e *Env) settings() *types.Env {

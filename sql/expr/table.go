@@ -123,6 +123,7 @@ var loadTables = sync.OnceValue(func() *tables {
 	t.addJSON()
 	t.addArray()
 	t.addMisc()
+	t.addCatalog()
 	t.addCasts()
 	return t
 })

@@ -1,0 +1,37 @@
+package planner
+
+import "github.com/streamdb/streamdb/sql/types"
+
+// isEmpty says whether a plan has no rows whatever the database holds. Catalog
+// queries of clients read many relations that are always empty here; what they
+// compute over them need not even be possible.
+func isEmpty(n Node) bool {
+	switch n := n.(type) {
+	case *Values:
+		return len(n.Rows) == 0
+	case *Map:
+		return isEmpty(n.Input)
+	case *TopK:
+		return isEmpty(n.Input)
+	case *Aggregate:
+		return len(n.Keys) > 0 && isEmpty(n.Input)
+	case *Join:
+		return isEmpty(n.Left) || n.Kind == InnerJoin && isEmpty(n.Right)
+	case *Union:
+		for _, side := range n.Sides {
+			if !isEmpty(side) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// pruneEmpty replaces a plan without rows by none.
+func pruneEmpty(n Node) Node {
+	if _, ok := n.(*Values); ok || !isEmpty(n) {
+		return n
+	}
+	return &Values{Columns: append([]types.Type(nil), n.Types()...)}
+}
