@@ -20,14 +20,15 @@ func main() {
 	partitions := flag.Int("partitions", 2, "its partitions")
 	keys := flag.Int64("keys", 1_000_000, "distinct keys")
 	records := flag.Int64("records", 2_000_000, "records")
+	bad := flag.Int64("bad", 0, "every n-th record is no JSON; 0: none")
 	flag.Parse()
-	if err := run(context.Background(), *brokers, *topic, int32(*partitions), *keys, *records); err != nil {
+	if err := run(context.Background(), *brokers, *topic, int32(*partitions), *keys, *records, *bad); err != nil {
 		fmt.Fprintln(os.Stderr, "keys:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, brokers, topic string, partitions int32, keys, records int64) error {
+func run(ctx context.Context, brokers, topic string, partitions int32, keys, records, bad int64) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(1<<16))
 	if err != nil {
@@ -42,7 +43,10 @@ func run(ctx context.Context, brokers, topic string, partitions int32, keys, rec
 		k := i * 7919 % keys // every key once a round, in scattered order
 		value := strconv.AppendInt([]byte(`{"k": `), k, 10)
 		value = strconv.AppendInt(append(value, `, "v": `...), i%1000, 10)
-		client.Produce(ctx, &kgo.Record{Partition: int32(i % int64(partitions)), Value: append(value, '}')}, func(_ *kgo.Record, err error) {
+		if bad == 0 || i%bad != bad-1 {
+			value = append(value, '}')
+		}
+		client.Produce(ctx, &kgo.Record{Partition: int32(i % int64(partitions)), Value: value}, func(_ *kgo.Record, err error) {
 			if err != nil && failed == nil {
 				failed = err
 			}
