@@ -173,7 +173,7 @@ func (r *reading) warnErrors() {
 func (r *reading) run(ctx context.Context, rows Rows) (int64, error) {
 	out := &rowSender{rows: rows, visible: r.plan.Visible, limit: r.plan.Limit, offset: r.plan.Offset}
 	memory := r.session.settings.int("query_memory_limit")
-	opts := dataflow.ExecuteOptions{MemoryLimit: memory, Emit: out.send}
+	opts := dataflow.ExecuteOptions{MemoryLimit: memory, Emit: out.send, Env: r.session.exprEnv()}
 	var sorter *dataflow.Sorter
 	if len(r.plan.Order) > 0 {
 		sorter = dataflow.NewSorter(r.sortKeys(), r.plan.Limit, r.plan.Offset, memory)

@@ -36,6 +36,7 @@ type Session struct {
 	pid      int32
 	settings *settings
 	tx       transaction
+	objects  objects // what functions ask about the catalog
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the statement under way
@@ -45,6 +46,7 @@ type Session struct {
 // bad value is an error, as in PostgreSQL.
 func (e *Engine) NewSession(opts SessionOptions) (*Session, error) {
 	s := &Session{engine: e, opts: opts, pid: e.nextPID.Add(1), settings: newSettings()}
+	s.objects.session = s
 	if opts.Database != "" && opts.Database != e.opts.Database {
 		return nil, sqlerr.New(sqlerr.InvalidCatalogName, "database %q does not exist", opts.Database)
 	}
@@ -345,13 +347,16 @@ func (s *Session) planEnv(inView bool) *planner.Env {
 		Setting:    s.settings.get,
 		BackendPID: int(s.pid),
 		InView:     inView,
+		Set:        s.apply,
+		Empty:      alwaysEmpty,
 	}
 }
 
 // exprEnv is what constants are folded with.
 func (s *Session) exprEnv() *expr.Env {
 	return &expr.Env{Settings: *s.settings.env(), Now: s.tx.now(), Clock: time.Now, Random: rand.Uint64,
-		User: s.opts.User, Database: s.engine.opts.Database, Schema: catalog.PublicSchema}
+		User: s.opts.User, Database: s.engine.opts.Database, Schema: catalog.PublicSchema,
+		Objects: &s.objects}
 }
 
 // snapshot pins the epoch that the statement reads: the transaction's, or the

@@ -21,9 +21,18 @@ type systemRelation struct {
 	rows         func(ctx context.Context, r *reading, emit func(*zset.Batch) error) error
 }
 
-// systemRelations lists the relations of the schema streamdb, in a fixed order:
-// it gives them their ids.
+// systemRelations lists the relations that are computed when they are read, in
+// a fixed order: it gives them their ids.
 func systemRelations() []systemRelation {
+	out := ownRelations()
+	for _, p := range pgRelations() {
+		out = append(out, p.system())
+	}
+	return out
+}
+
+// ownRelations lists the relations of the schema streamdb.
+func ownRelations() []systemRelation {
 	return []systemRelation{
 		{catalog.SystemSchema, "sources", sourcesColumns(), sourcesRows},
 		{catalog.SystemSchema, "views", viewsColumns(), viewsRows},
