@@ -27,6 +27,8 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewJoin(n.Join)
 	case n.TopK != nil:
 		return operator.NewTopK(n.TopK)
+	case n.Upsert != nil:
+		return operator.NewUpsert(n.Upsert)
 	case n.Checksum != nil:
 		return operator.NewChecksum(n.Checksum)
 	case n.Outbox != nil:
@@ -57,6 +59,8 @@ func (n *Node) Output() []types.Type {
 		return n.Join.Output()
 	case n.TopK != nil:
 		return n.TopK.Input
+	case n.Upsert != nil:
+		return n.Upsert.Columns
 	}
 	return nil
 }
@@ -76,6 +80,8 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.Join.Left, n.Join.Right}
 	case n.TopK != nil:
 		return [][]types.Type{n.TopK.Input}
+	case n.Upsert != nil:
+		return [][]types.Type{n.Upsert.Input()}
 	case n.Checksum != nil:
 		return [][]types.Type{n.Checksum.Input}
 	case n.Outbox != nil:
@@ -95,6 +101,8 @@ func (n *Node) Arrangements() []storage.Arrangement {
 		return n.Join.Arrangements()
 	case n.TopK != nil:
 		return n.TopK.Arrangements()
+	case n.Upsert != nil:
+		return n.Upsert.Arrangements()
 	case n.Checksum != nil:
 		return []storage.Arrangement{n.Checksum.Arr}
 	case n.Outbox != nil:
@@ -108,7 +116,7 @@ func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
 		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
-		n.Union != nil, n.Join != nil, n.TopK != nil,
+		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil,
 	} {
 		if set {
 			k++

@@ -32,6 +32,7 @@ type Node struct {
 	Union       *operator.UnionSpec       `json:"union,omitempty"`
 	Join        *operator.JoinSpec        `json:"join,omitempty"`
 	TopK        *operator.TopKSpec        `json:"topK,omitempty"`
+	Upsert      *operator.UpsertSpec      `json:"upsert,omitempty"`
 	Checksum    *operator.ChecksumSpec    `json:"checksum,omitempty"` // the end of a sink's graph
 	Outbox      *operator.OutboxSpec      `json:"outbox,omitempty"`   // the end of a sink's graph
 }

@@ -1,5 +1,5 @@
 // Package operator holds the incremental operators, one file each: map,
-// aggregate, materialize, union, join, topk, and the ends of a sink's graph.
+// aggregate, materialize, upsert, union, join, topk, and the ends of a sink's graph.
 //
 // Law: the sum of an operator's outputs is its query over the sum of its
 // inputs, however the inputs are cut into epochs and batches; a property test

@@ -180,3 +180,22 @@ type TopKSpec struct {
 func (t *TopKSpec) Arrangements() []storage.Arrangement {
 	return []storage.Arrangement{t.Arr}
 }
+
+// UpsertSpec keeps the current rows of a table by key. Its input has the table's
+// columns and behind them those of ChangeTypes.
+type UpsertSpec struct {
+	Columns []types.Type        `json:"columns"`
+	Key     []int               `json:"key"`
+	Arr     storage.Arrangement `json:"arr"`
+	Counts  storage.Arrangement `json:"counts"`
+}
+
+// Input returns the types of the input columns.
+func (u *UpsertSpec) Input() []types.Type {
+	return append(u.Columns[:len(u.Columns):len(u.Columns)], ChangeTypes()...)
+}
+
+// Arrangements returns what the operator writes, the rows first.
+func (u *UpsertSpec) Arrangements() []storage.Arrangement {
+	return []storage.Arrangement{u.Arr, u.Counts}
+}
