@@ -61,7 +61,7 @@ type Values [][]byte
 //	(*Store).MetaGet, MetaScan                   catalog as of the last committed epoch; prefix "c/" and below is the caller's
 //	(*Store).Fetch(arr, *zset.List, *Values) error        newest images, many keys at once; only for the goroutine that commits
 //	(*Store).Scan(arr, lo, hi []byte, fn func(key, val []byte) bool) error   newest images in key order, lo <= key < hi (nil: open); same goroutine
-//	(*Store).Commit(*Epoch) error                durable, applied and visible when it returns; errors.Is(err, ErrBroken): durable but not applied, open again; other errors: nothing happened
+//	(*Store).Commit(*Epoch) error                durable, applied and visible when it returns; errors.Is(err, ErrBroken): perhaps durable, open again; other errors: nothing happened
 //	(*Store).Snapshot() *Snapshot                pinned at the last committed epoch, for any goroutine
 //	(*Snapshot).Epoch() uint64
 //	(*Snapshot).Get(arr, key, buf []byte) (val []byte, ok bool, err error)

@@ -173,8 +173,7 @@ func (l *FileLog) Append(epoch uint64, parts ...[]byte) error {
 	}
 	h.encode(&l.header, segment.salt)
 	if err := l.writeRecord(parts); err != nil {
-		l.broken = err
-		return err
+		return l.breaks(err)
 	}
 	l.off = logAlign(l.off + bytes)
 	l.nextSeq++
@@ -194,6 +193,12 @@ func (l *FileLog) writable() error {
 		return sqlerr.Wrap(l.broken, sqlerr.Code(l.broken), "the log is broken since an earlier error: %v", l.broken)
 	}
 	return nil
+}
+
+// breaks notes that nobody knows any more what is on disk.
+func (l *FileLog) breaks(err error) error {
+	l.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+	return l.broken
 }
 
 // writeRecord writes header and parts at the end of the log, durably.
@@ -221,8 +226,7 @@ func (l *FileLog) makeRoom(bytes int64) error {
 	if l.active != nil && l.opts.NoSync {
 		// Only the last segment may have a tail that is not durable.
 		if err := l.fdatasync(l.active); err != nil {
-			l.broken = fileError(err, "could not sync the log")
-			return l.broken
+			return l.breaks(fileError(err, "could not sync the log"))
 		}
 	}
 	if l.incarnation == 0 {
@@ -244,7 +248,7 @@ func (l *FileLog) makeRoom(bytes int64) error {
 	f, named, err := logMakeSegment(l.dir, &h, recycled)
 	if err != nil {
 		if named {
-			l.broken = err
+			err = l.breaks(err)
 		}
 		return err
 	}

@@ -378,11 +378,11 @@ func TestLogBrokenAfterFailure(t *testing.T) {
 			l.fdatasync = func(*os.File) error { return unix.EIO }
 		}
 		want := map[string]string{"write": sqlerr.IOError, "short write": sqlerr.DiskFull, "sync": sqlerr.IOError}[what]
-		if err := l.Append(2, logTestPayload(2)); sqlerr.Code(err) != want {
+		if err := l.Append(2, logTestPayload(2)); sqlerr.Code(err) != want || !errors.Is(err, ErrBroken) {
 			t.Errorf("%s: %v", what, err)
 		}
 		l.write, l.fdatasync = fileWriteVectors, fileFdatasync
-		if err := l.Append(3, logTestPayload(3)); sqlerr.Code(err) != want {
+		if err := l.Append(3, logTestPayload(3)); sqlerr.Code(err) != want || !errors.Is(err, ErrBroken) {
 			t.Errorf("%s: the log is not broken: %v", what, err)
 		}
 		if err := l.Close(); err != nil {

@@ -26,8 +26,9 @@ type Meta interface {
 type Log interface {
 	// Append writes one record for epoch, which must be greater than any
 	// before, and returns when it is durable (with sync on). The record is the
-	// concatenation of the parts. An error leaves the log as before the call,
-	// or broken: then every later Append fails, too.
+	// concatenation of the parts. An error leaves the log as before the call;
+	// one that wraps ErrBroken leaves it broken: nobody knows whether the record
+	// is there, and every later Append fails, too.
 	Append(epoch uint64, parts ...[]byte) error
 	// Replay calls fn for every whole record after the last cut, in order. The
 	// slice is valid only during the call. To be called once, before Append.

@@ -13,9 +13,10 @@ import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 )
 
-// ErrBroken says that an epoch became durable but could not be applied: memory
-// and disk differ, and only opening the store again brings them together.
-var ErrBroken = errors.New("storage is broken: the last epoch is durable but was not applied")
+// ErrBroken says that memory and disk may differ: an epoch became durable but
+// could not be applied, or writing it failed such that nobody knows whether it
+// is durable. Only opening the store again tells, and brings them together.
+var ErrBroken = errors.New("storage is broken: it must be opened again")
 
 // errClosed is what reads and commits return after Close.
 var errClosed = sqlerr.New(sqlerr.AdminShutdown, "storage is closed")
@@ -213,7 +214,8 @@ func (s *Store) isDropped(arr Arrangement) bool {
 
 // Commit makes the epoch durable, applies and publishes it. An error that is
 // not ErrBroken means that nothing happened, and the epoch may be committed
-// again; after ErrBroken the store must be opened again.
+// again; after ErrBroken the epoch may be durable or not, and the store must be
+// opened again.
 func (s *Store) Commit(ep *Epoch) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -238,7 +240,11 @@ func (s *Store) Commit(ep *Epoch) error {
 	}
 	parts := s.enc.encode(ep)
 	if err := s.seams.Log.Append(ep.Number, parts...); err != nil {
-		return fmt.Errorf("could not write epoch %d to the log: %w", ep.Number, err)
+		err = fmt.Errorf("could not write epoch %d to the log: %w", ep.Number, err)
+		if errors.Is(err, ErrBroken) {
+			s.broken.Store(&err)
+		}
+		return err
 	}
 	size := int64(0)
 	for _, p := range parts {

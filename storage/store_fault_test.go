@@ -83,13 +83,17 @@ func runFaulty(t *testing.T, seed uint64, d *disk, f *storagetest.Faults, base *
 	for range 14 {
 		ep, after := m.next(r)
 		err := s.Commit(ep)
-		if !tolerable(t, err) {
-			if errors.Is(err, storage.ErrBroken) {
-				return m, after
+		if !tolerable(t, err) && !errors.Is(err, storage.ErrBroken) {
+			err = s.Commit(ep) // nothing happened, so it may be tried again
+		}
+		switch {
+		case errors.Is(err, storage.ErrBroken):
+			if again := s.Commit(ep); !errors.Is(again, storage.ErrBroken) {
+				t.Fatalf("commit on a broken store gives %v", again)
 			}
-			if err = s.Commit(ep); !tolerable(t, err) {
-				return m, after
-			}
+			return m, after
+		case !tolerable(t, err):
+			return m, nil
 		}
 		m = after
 		readFaulty(t, r, s, m)

@@ -87,4 +87,5 @@ const (
 	ExternalConnectionFailure       = "08001"
 	ExternalConnectionDoesNotExist  = "08003"
 	ExternalConnectionException     = "08000"
+	TransactionResolutionUnknown    = "08007"
 )

@@ -121,6 +121,7 @@ func (l *faultLog) Append(epoch uint64, parts ...[]byte) error {
 	}
 	err := l.f.do("Log.Append", func() error { return l.Log.Append(epoch, parts...) }, nil)
 	if errors.Is(err, ErrFault) && l.f.effect != None {
+		err = errors.Join(storage.ErrBroken, err)
 		l.broken = err
 	}
 	return err
