@@ -74,7 +74,7 @@ func (b *binder) funcCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
 	if e.Over != nil {
 		return nil, notSupported(e.Position(), "window functions are not supported yet")
 	}
-	if operator.IsAggregate(e.Name) {
+	if operator.IsAggregate(e.Name) || e.Name == "string_agg" {
 		return b.aggregateCall(e, c)
 	}
 	switch {
@@ -132,6 +132,9 @@ func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, err
 	}
 	if len(e.WithinGroup) > 0 || len(e.OrderBy) > 0 {
 		return nil, notSupported(e.Position(), "ORDER BY in an aggregate is not supported yet")
+	}
+	if e.Name == "string_agg" {
+		return b.stringAggregate(e, c)
 	}
 	args, err := b.exprs(e.Args, c.aggregates.input)
 	if err != nil {

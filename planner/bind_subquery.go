@@ -376,6 +376,9 @@ func (b *binder) arraySubquery(e *ast.ArraySubquery, c *exprContext) (*expr.Expr
 	}
 	elem := q.Types()[0]
 	array := elem.Array()
+	if array == 0 && isText(elem) || elem.Base() == types.Char || elem.Base() == types.BPChar {
+		array = types.TextArray
+	}
 	if array == 0 {
 		return nil, notSupported(e.Position(), "arrays of type %s are not supported", elem.Base())
 	}
@@ -387,8 +390,76 @@ func (b *binder) arraySubquery(e *ast.ArraySubquery, c *exprContext) (*expr.Expr
 	if isEmpty(q.Root) {
 		return empty, nil
 	}
+	if arrayOrder(q) {
+		value := expr.Column(0, elem)
+		if elem.Base() != array.Elem() {
+			if value, err = expr.CoerceIn(b.env.Expr, value, array.Elem(), expr.Explicit); err != nil {
+				return nil, err
+			}
+		}
+		f, _, err := operator.ResolveAggregate("array_agg", []types.Type{array.Elem()}, false)
+		if err != nil {
+			return nil, err
+		}
+		at := c.subqueries.add(&Aggregate{Input: rowsOf(q), Calls: []Call{{Func: f, Args: []*expr.Expr{value}}}})
+		return &expr.Expr{Op: expr.OpCoalesce, Type: array, Args: []*expr.Expr{expr.Column(at, array), empty}}, nil
+	}
 	at := c.subqueries.add(&Collect{Input: q.Root, Array: array, Order: q.Order, Limit: q.Limit, Offset: q.Offset, Pos: e.Position()})
 	return &expr.Expr{Op: expr.OpCoalesce, Type: array, Args: []*expr.Expr{expr.Column(at, array), empty}}, nil
+}
+
+// arrayOrder says whether array_agg's order is the query's: none, or by its
+// column.
+func arrayOrder(q *Query) bool {
+	return len(q.Order) == 0 || len(q.Order) == 1 && q.Order[0] == Order{}
+}
+
+// stringAggregate binds string_agg(x, delimiter) with a constant delimiter as
+// array_to_string over array_agg of what is not NULL.
+func (b *binder) stringAggregate(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
+	if len(e.Args) != 2 || e.Star || e.Distinct || len(e.OrderBy) > 0 || len(e.WithinGroup) > 0 {
+		return nil, notSupported(e.Position(), "this form of string_agg is not supported yet")
+	}
+	args, err := b.exprs(e.Args, c.aggregates.input)
+	if err != nil {
+		return nil, err
+	}
+	if args[1].Op != expr.OpConst {
+		return nil, notSupported(e.Position(), "string_agg is supported with a constant delimiter only")
+	}
+	for i := range args {
+		if args[i].Type.Base() == types.Bytea {
+			return nil, notSupported(e.Position(), "string_agg over bytea is not supported yet")
+		}
+		if args[i], err = b.coerce(args[i], types.Text, expr.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	if outerOnly(args[:1]) {
+		return nil, notSupported(e.Position(), "an aggregate over columns of an outer query is not supported yet")
+	}
+	f, _, err := operator.ResolveAggregate("array_agg", []types.Type{types.Text}, false)
+	if err != nil {
+		return nil, err
+	}
+	call := Call{Func: f, Args: args[:1], Filter: not(isNull(args[0]))}
+	if e.Filter != nil {
+		filter, err := b.condition(e.Filter, c.aggregates.input, "FILTER")
+		if err != nil {
+			return nil, err
+		}
+		call.Filter = and(filter, call.Filter)
+	}
+	all := expr.Column(firstAggregate+c.aggregates.add(call), types.TextArray)
+	return b.function("array_to_string", []*expr.Expr{all, orEmpty(args[1])}, e.Position())
+}
+
+// orEmpty is the empty text for NULL.
+func orEmpty(e *expr.Expr) *expr.Expr {
+	if e.Const.Null {
+		return textConstant("")
+	}
+	return e
 }
 
 // liftOuter turns an expression over a row into one that stands in a subquery

@@ -42,8 +42,9 @@ type Aggregate struct {
 // aggregateCall is one aggregate with where its values come from.
 type aggregateCall struct {
 	acc    accumulator
-	arg    int // input column, -1: none
-	filter int // input column, -1: none
+	arg    int  // input column, -1: none
+	filter int  // input column, -1: none
+	nulls  bool // NULLs of arg count
 	viaSet *multiset
 	ext    *extreme // acc, if it is one
 }
@@ -120,6 +121,8 @@ func (a *Aggregate) newCall(c *AggregateCall) (aggregateCall, error) {
 		call.acc = &rowCount{agg: a}
 	case f.kind == aggMin || f.kind == aggMax:
 		a.newExtreme(&call, f.kind == aggMax, argType)
+	case f.kind == aggArray:
+		call.acc, call.nulls = &arrayAgg{elem: f.Args[0], distinct: c.Distinct}, true
 	default:
 		call.acc = f.accumulator()
 		if c.Distinct {
@@ -202,7 +205,11 @@ func (a *Aggregate) addCall(c *aggregateCall, b *zset.Batch, in *rowSet) {
 	if c.viaSet != nil || c.ext != nil && c.ext.set != nil {
 		return // the multiset has the rows
 	}
-	picked := a.restricted(b, in, c.filter, c.arg)
+	notNull := c.arg
+	if c.nulls {
+		notNull = -1
+	}
+	picked := a.restricted(b, in, c.filter, notNull)
 	switch {
 	case c.ext != nil:
 		c.ext.addRows(b, picked)

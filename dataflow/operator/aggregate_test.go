@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
@@ -99,7 +100,7 @@ func (g *naiveGroup) values(spec *AggregateSpec, c *AggregateCall) (vs []value) 
 		}
 		if len(c.Args) == 0 {
 			vs = append(vs, value{n: g.count[i]})
-		} else if d := row[c.Args[0]]; !d.Null {
+		} else if d := row[c.Args[0]]; !d.Null || isArrayAgg(c) {
 			vs = append(vs, value{d, g.count[i]})
 		}
 	}
@@ -140,6 +141,8 @@ func (g *naiveGroup) call(spec *AggregateSpec, c *AggregateCall) (types.Datum, *
 		return types.NullDatum(), nil
 	}
 	switch f.kind {
+	case aggArray:
+		return naiveArray(f, vs, total), nil
 	case aggMin, aggMax:
 		return naiveExtreme(f, vs), nil
 	case aggAnd, aggOr:
@@ -157,6 +160,25 @@ func (g *naiveGroup) call(spec *AggregateSpec, c *AggregateCall) (types.Datum, *
 	default:
 		return naiveNumber(f, vs, total)
 	}
+}
+
+func isArrayAgg(c *AggregateCall) bool {
+	f, _ := lookupAggregate(c.Func)
+	return f.kind == aggArray
+}
+
+func naiveArray(f AggregateFunc, vs []value, total int64) types.Datum {
+	t := f.Args[0]
+	var elems []types.Datum
+	for _, v := range vs {
+		for range v.n {
+			elems = append(elems, v.d)
+		}
+	}
+	slices.SortFunc(elems, func(a, b types.Datum) int {
+		return bytes.Compare(zset.AppendKeyDatum(nil, t, a), zset.AppendKeyDatum(nil, t, b))
+	})
+	return types.Datum{Bytes: types.AppendArray(nil, t, []types.Dim{{Len: int32(total), Lower: 1}}, elems)}
 }
 
 func naiveExtreme(f AggregateFunc, vs []value) types.Datum {

@@ -32,6 +32,7 @@ const (
 	aggMax
 	aggAnd
 	aggOr
+	aggArray
 )
 
 // Signature returns the name under which graphs know the function, for instance
@@ -77,6 +78,7 @@ const (
 	docMax      = "greatest argument"
 	docAnd      = "true if all arguments that are not NULL are true"
 	docOr       = "true if any argument is true"
+	docArray    = "array of all arguments, NULL among them, in ascending order"
 )
 
 // Aggregates yields all aggregate functions in a stable order.
@@ -112,6 +114,9 @@ func aggregateTable() []AggregateFunc {
 		table = append(table,
 			AggregateFunc{"min", one(t), t, docMin, aggMin},
 			AggregateFunc{"max", one(t), t, docMax, aggMax})
+	}
+	for _, t := range []types.Type{types.Bool, types.Int2, types.Int4, types.Int8, types.OIDType, types.Text, types.Name} {
+		table = append(table, AggregateFunc{"array_agg", one(t), t.Array(), docArray, aggArray})
 	}
 	return table
 }

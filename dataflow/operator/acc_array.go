@@ -1,0 +1,157 @@
+package operator
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// arrayAgg is array_agg: all values of the group, NULL among them, ascending
+// and NULL last. PostgreSQL leaves the order open; this one depends on the
+// group's rows alone. State: the number of distinct values, then for each the
+// length of its key, the key and its count.
+//
+// An epoch rewrites the state of each group that it touches, so groups should
+// be small.
+type arrayAgg struct {
+	elem     types.Type
+	distinct bool // each value once
+	slot     []arraySlot
+	held     int // bytes of keys
+}
+
+// arraySlot holds keys with counts; they are sorted and distinct up to sorted,
+// those behind are as they came.
+type arraySlot struct {
+	items  []arrayItem
+	sorted bool
+}
+
+type arrayItem struct {
+	key []byte
+	n   int64
+}
+
+func (a *arrayAgg) grow(n int) { a.slot = extend(a.slot, n) }
+
+func (a *arrayAgg) add(v *zset.Vector, in *rowSet) {
+	for i, r := range in.rows {
+		key := zset.AppendKeyOrdered(nil, v, int(r), false, false)
+		a.slot[in.slots[i]].put(key, in.weightOf(r))
+		a.held += len(key)
+	}
+}
+
+func (s *arraySlot) put(key []byte, n int64) {
+	s.items = append(s.items, arrayItem{key, n})
+	s.sorted = false
+}
+
+// settle sorts the items and joins those of one value.
+func (s *arraySlot) settle() []arrayItem {
+	if s.sorted {
+		return s.items
+	}
+	slices.SortStableFunc(s.items, func(x, y arrayItem) int { return bytes.Compare(x.key, y.key) })
+	out := s.items[:0]
+	for _, item := range s.items {
+		if n := len(out); n > 0 && bytes.Equal(out[n-1].key, item.key) {
+			out[n-1].n += item.n
+			continue
+		}
+		out = append(out, item)
+	}
+	s.items = slices.DeleteFunc(out, func(item arrayItem) bool { return item.n == 0 })
+	s.sorted = true
+	return s.items
+}
+
+func (a *arrayAgg) merge(slot int, _ int64, state []byte) ([]byte, error) {
+	count, n := binary.Uvarint(state)
+	if n <= 0 {
+		return nil, errImage
+	}
+	state = state[n:]
+	for range count {
+		size, n := binary.Uvarint(state)
+		if n <= 0 || size > uint64(len(state)-n) {
+			return nil, errImage
+		}
+		key := state[n : n+int(size)]
+		times, rest, err := readVarint(state[n+int(size):])
+		if err != nil || times <= 0 {
+			return nil, errImage
+		}
+		state = rest
+		a.slot[slot].put(bytes.Clone(key), times)
+		a.held += len(key)
+	}
+	return state, nil
+}
+
+func (a *arrayAgg) appendState(dst []byte, slot int, _ int64) []byte {
+	items := a.slot[slot].settle()
+	dst = binary.AppendUvarint(dst, uint64(len(items)))
+	for _, item := range items {
+		dst = binary.AppendUvarint(dst, uint64(len(item.key)))
+		dst = append(dst, item.key...)
+		dst = binary.AppendVarint(dst, item.n)
+	}
+	return dst
+}
+
+func (a *arrayAgg) empty(slot int) bool { return len(a.slot[slot].settle()) == 0 }
+
+// maxArrayElements bounds an array, as a value of it must fit into a batch.
+const maxArrayElements = 1 << 24
+
+func (a *arrayAgg) result(slot int, out *zset.Vector) *sqlerr.Error {
+	items := a.slot[slot].settle()
+	total := int64(0)
+	for _, item := range items {
+		total += a.times(item)
+	}
+	if total <= 0 || total > maxArrayElements {
+		out.AppendNull()
+		if total <= 0 {
+			return nil
+		}
+		return sqlerr.New(sqlerr.ProgramLimitExceeded, "array size exceeds the maximum allowed (%d)", maxArrayElements)
+	}
+	elems := make([]types.Datum, 0, total)
+	value := zset.Vector{Type: a.elem}
+	for i, item := range items {
+		if _, err := zset.DecodeKey(item.key, a.elem, &value); err != nil {
+			out.AppendNull()
+			return sqlerr.Wrap(err, sqlerr.DataCorrupted, "stored value of array_agg is damaged")
+		}
+		d := value.Datum(i)
+		for range a.times(item) {
+			elems = append(elems, d)
+		}
+	}
+	dims := []types.Dim{{Len: int32(total), Lower: 1}}
+	out.AppendDatum(types.Datum{Bytes: types.AppendArray(nil, a.elem, dims, elems)})
+	return nil
+}
+
+// times says how often a value stands in the array.
+func (a *arrayAgg) times(item arrayItem) int64 {
+	if a.distinct {
+		return min(item.n, 1)
+	}
+	return item.n
+}
+
+func (a *arrayAgg) reset() {
+	for i := range a.slot {
+		a.slot[i] = arraySlot{}
+	}
+	a.slot, a.held = keep(a.slot), 0
+}
+
+func (a *arrayAgg) memory() int { return 32*cap(a.slot) + a.held }
