@@ -59,9 +59,10 @@ func (p Positions) From(oldest Positions) Positions {
 
 // Column is one column of a source's rows.
 type Column struct {
-	Name string
-	Type types.Type
-	Meta Meta // what fills it
+	Name    string
+	Type    types.Type
+	Meta    Meta // what fills it
+	NotNull bool `json:",omitempty"` // a record without a value for it does not decode
 }
 
 // Meta says where a source column's value comes from.
@@ -77,6 +78,9 @@ const (
 	FromHeaders
 	FromTopic
 	FromPayload // INCLUDE PAYLOAD: the value's bytes
+	// FromKeyField is a column of an upsert table's primary key: the field of
+	// the decoded record key, or the key itself if it is the only one.
+	FromKeyField
 )
 
 // Batch is what a source delivers: rows of one partition in offset order and

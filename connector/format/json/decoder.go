@@ -28,14 +28,16 @@ type Options struct {
 
 // Decoder decodes records into columns.
 type Decoder struct {
-	cols   []column // all declared FromValue columns
-	fields fields
+	cols    []column // all declared FromValue columns
+	fields  fields
+	notNull []int // those of cols that must have a value
 
 	rows    int
 	gen     uint32 // number of the record, to know which columns it has had
 	left    int    // columns that the record has not had yet
 	failed  []failure
 	scratch []byte // unescaped text
+	bare    []byte // plain text in quotes
 	name    []byte // unescaped field name
 	day     dayCache
 
@@ -94,8 +96,11 @@ func New(columns []connector.Column, need []bool, opts Options) (*Decoder, error
 		lo, hi := intRange(c.Type)
 		d.cols = append(d.cols, column{
 			name: c.Name, typ: c.Type, op: o, unit: unit, lo: lo, hi: hi, limit: limit,
-			store: need == nil || need[i], index: i, vec: zset.Vector{Type: c.Type},
+			store: need == nil || need[i] || c.NotNull, index: i, vec: zset.Vector{Type: c.Type},
 		})
+		if c.NotNull {
+			d.notNull = append(d.notNull, len(d.cols)-1)
+		}
 	}
 	d.fields.init(d.cols)
 	return d, nil
@@ -152,6 +157,23 @@ func (d *Decoder) Take(cols []zset.Vector) {
 // Decode appends one record as a row. An error is a *sqlerr.Error and depends
 // on the record alone; the columns are then as before.
 func (d *Decoder) Decode(record []byte) error {
+	d.begin()
+	end, err := d.record(record)
+	return d.end(record, end, err)
+}
+
+// AppendNulls appends a row of which nothing is known.
+func (d *Decoder) AppendNulls() {
+	for i := range d.cols {
+		if c := &d.cols[i]; c.store {
+			c.vec.AppendNull()
+		}
+	}
+	d.rows++
+}
+
+// begin starts a record.
+func (d *Decoder) begin() {
 	d.gen++
 	if d.gen == 0 { // wrapped: forget which columns which record had
 		d.gen = 1
@@ -160,11 +182,17 @@ func (d *Decoder) Decode(record []byte) error {
 		}
 	}
 	d.left = len(d.cols)
-	end, err := d.record(record)
+}
+
+// end ends a record of which everything before the index end was read.
+func (d *Decoder) end(record []byte, end int, err *sqlerr.Error) error {
 	if err == nil && end < len(record) {
 		if end = skipSpace(record, end); end < len(record) {
 			err = syntaxError(record, end)
 		}
+	}
+	if err == nil {
+		d.checkNulls()
 	}
 	if err != nil || len(d.failed) > 0 {
 		return d.fail(err)
@@ -199,6 +227,15 @@ func (d *Decoder) fail(syntax *sqlerr.Error) error {
 	}
 	d.failed = d.failed[:0]
 	return err
+}
+
+// checkNulls notes the columns that must have a value and have none.
+func (d *Decoder) checkNulls() {
+	for _, i := range d.notNull {
+		if c := &d.cols[i]; c.gen != d.gen || c.vec.Len() > d.rows && c.vec.IsNull(d.rows) {
+			d.failed = append(d.failed, failure{int32(i), sqlerr.New(sqlerr.NotNullViolation, "null value in column %q violates not-null constraint", c.name)})
+		}
+	}
 }
 
 func (d *Decoder) fillNulls() {

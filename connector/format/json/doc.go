@@ -16,7 +16,8 @@
 //	    column that differs in case alone. Of fields with one spelling the last
 //	    counts, as in PostgreSQL's jsonb; fields whose spellings differ and that
 //	    mean one column are an error (22030).
-//	I4. A missing field and null are NULL. Values are never rounded, cut or
+//	I4. A missing field and null are NULL, which is an error (23502) in a
+//	    column that must have a value. Values are never rounded, cut or
 //	    converted from another JSON type: that is an error (22P02, 22003).
 //
 // The speed comes from three things. The order of fields is learned: after a
