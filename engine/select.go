@@ -28,8 +28,17 @@ func (s *Session) prepareSelect(p *Prepared, st *ast.SelectStmt) error {
 	p.query, p.version = q, env.Catalog.Version()
 	p.ParamTypes = q.Params
 	p.Columns = resultColumns(q)
+	run := func(ctx context.Context, params []types.Datum, rows Rows) (int64, error) {
+		return s.runSelect(ctx, p, params, rows)
+	}
+	if point := planner.FindPointRead(q); point != nil && point.Relation.Kind != catalog.System {
+		read := newPointRead(point)
+		run = func(ctx context.Context, params []types.Datum, rows Rows) (int64, error) {
+			return read.run(ctx, s, params, rows)
+		}
+	}
 	p.run = func(ctx context.Context, params []types.Datum, rows Rows) (string, error) {
-		n, err := s.runSelect(ctx, p, params, rows)
+		n, err := run(ctx, params, rows)
 		return "SELECT " + strconv.FormatInt(n, 10), err
 	}
 	return nil

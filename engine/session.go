@@ -25,6 +25,9 @@ type SessionOptions struct {
 	Settings map[string]string // start-up parameters, e.g. TimeZone
 	// Notice receives notices while a statement runs, in the caller's goroutine.
 	Notice func(Notice)
+	// Deallocate drops a prepared statement, all of them if name is "", and says
+	// whether there was one.
+	Deallocate func(name string) bool
 	// Report receives changes of the parameters that clients are told of.
 	Report func(name, value string)
 }
@@ -161,7 +164,14 @@ type Prepared struct {
 
 	run     func(ctx context.Context, params []types.Datum, rows Rows) (tag string, err error)
 	version uint64         // of the catalog it was bound against; 0: does not matter
+	path    string         // the search path it was bound with
 	query   *planner.Query // of a SELECT
+}
+
+// Endless says whether the statement may send rows for ever.
+func (p *Prepared) Endless() bool {
+	_, ok := p.Statement.parsed.Stmt.(*ast.Subscribe)
+	return ok
 }
 
 // Prepare binds a statement. paramTypes are declared by the client; 0 or
@@ -170,7 +180,7 @@ func (s *Session) Prepare(ctx context.Context, st *Statement, paramTypes []types
 	if err := s.tx.allow(st); err != nil {
 		return nil, err
 	}
-	p := &Prepared{Statement: st, ParamTypes: paramTypes}
+	p := &Prepared{Statement: st, ParamTypes: paramTypes, path: s.settings.values["search_path"]}
 	if err := s.prepare(p); err != nil {
 		s.tx.fail()
 		return nil, err
@@ -213,7 +223,7 @@ func (s *Session) prepare(p *Prepared) error {
 	case *ast.Subscribe:
 		return s.prepareSubscribe(p, st)
 	case *ast.Deallocate:
-		p.run = done("DEALLOCATE")
+		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return s.deallocate(st) }
 	case *ast.Unlisten:
 		p.run = done("UNLISTEN")
 	default:
@@ -295,10 +305,10 @@ func ended(ctx context.Context, err error) error {
 // rebind binds a statement again when the catalog has changed since. A result
 // that would change its shape is refused, as in PostgreSQL.
 func (s *Session) rebind(p *Prepared) error {
-	if p.version == 0 || p.version == s.engine.catalog.Load().Version() {
+	if p.version == 0 || p.version == s.engine.catalog.Load().Version() && p.path == s.settings.values["search_path"] {
 		return nil
 	}
-	again := &Prepared{Statement: p.Statement, ParamTypes: p.ParamTypes}
+	again := &Prepared{Statement: p.Statement, ParamTypes: p.ParamTypes, path: s.settings.values["search_path"]}
 	if err := s.prepare(again); err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ func (s *Session) prepareSetting(p *Prepared, st ast.Stmt) error {
 	case *ast.Discard:
 		p.run = func(context.Context, []types.Datum, Rows) (string, error) {
 			if st.What == "ALL" {
+				if s.opts.Deallocate != nil {
+					s.opts.Deallocate("")
+				}
 				return "DISCARD ALL", s.resetVariable("all")
 			}
 			return "DISCARD " + st.What, nil
@@ -37,6 +40,18 @@ func (s *Session) prepareSetting(p *Prepared, st ast.Stmt) error {
 		return s.prepareShowVariable(p, st)
 	}
 	return nil
+}
+
+// deallocate drops a prepared statement of the protocol.
+func (s *Session) deallocate(st *ast.Deallocate) (string, error) {
+	found := s.opts.Deallocate != nil && s.opts.Deallocate(st.Name)
+	switch {
+	case st.Name == "":
+		return "DEALLOCATE ALL", nil
+	case !found:
+		return "", sqlerr.New(sqlerr.InvalidSQLStatementName, "prepared statement %q does not exist", st.Name)
+	}
+	return "DEALLOCATE", nil
 }
 
 // setVariable runs SET; without values it is SET ... TO DEFAULT.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"runtime/debug"
 	"sync/atomic"
@@ -27,35 +26,38 @@ type conn struct {
 	server  *Server
 	net     net.Conn
 	reader  *bufio.Reader
-	backend *pgproto3.Backend
 	session *engine.Session
 	pid     int32
 	secret  []byte
 
 	statements map[string]*engine.Prepared
 	portals    map[string]*portal
+	messages   messages
+	body       []byte      // of the message under way
+	out        []byte      // messages that are not written yet
+	broken     bool        // writing failed
 	failed     bool        // an extended-protocol error: skip to Sync
-	unflushed  int         // bytes sent and not written yet, roughly
 	stopping   atomic.Bool // the server shuts down
 	ready      atomic.Bool // session is set
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, reader: bufio.NewReaderSize(nc, 16<<10),
+	return &conn{server: s, net: nc, reader: bufio.NewReaderSize(nc, 16<<10),
 		statements: map[string]*engine.Prepared{}, portals: map[string]*portal{}}
-	c.backend = pgproto3.NewBackend(c.reader, nc)
-	c.backend.SetMaxBodyLen(maxMessageLen)
-	return c
 }
 
+// farewell is how long a client that does not read may delay its end.
+const farewell = 2 * time.Second
+
 // interrupt ends the connection from another goroutine: the statement under
-// way is cancelled and the next read fails.
+// way is cancelled, the next read fails, and so does a write that waits.
 func (c *conn) interrupt() {
 	c.stopping.Store(true)
 	if c.ready.Load() {
 		c.session.Cancel()
 	}
-	c.net.SetReadDeadline(time.Now()) //nolint:errcheck // the connection may be gone, which is as well
+	c.net.SetReadDeadline(time.Now())                //nolint:errcheck // the connection may be gone, which is as well
+	c.net.SetWriteDeadline(time.Now().Add(farewell)) //nolint:errcheck // likewise
 }
 
 // serve runs the connection to its end.
@@ -102,7 +104,7 @@ func (c *conn) refuse(err error) {
 // loop reads messages until the client leaves or the server stops.
 func (c *conn) loop(ctx context.Context) {
 	for {
-		msg, err := c.backend.Receive()
+		msg, err := c.receive()
 		if err != nil {
 			c.endOfMessages(err)
 			return
@@ -114,13 +116,12 @@ func (c *conn) loop(ctx context.Context) {
 }
 
 func (c *conn) endOfMessages(err error) {
-	var ne net.Error
+	var wrong *sqlerr.Error
 	switch {
 	case c.stopping.Load():
 		c.fatal(sqlerr.New(sqlerr.AdminShutdown, "terminating connection due to administrator command"))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, &ne):
-	default:
-		c.fatal(sqlerr.Wrap(err, sqlerr.ProtocolViolation, "invalid message: %v", err))
+	case errors.As(err, &wrong):
+		c.fatal(wrong)
 	}
 }
 
@@ -150,6 +151,9 @@ func (c *conn) handle(ctx context.Context, msg pgproto3.FrontendMessage) bool {
 		return c.flush()
 	case *pgproto3.Sync:
 		c.failed = false
+		if err := c.session.EndImplicit(ctx); err != nil {
+			c.sendError(err, "")
+		}
 		return c.readyForQuery()
 	case *pgproto3.Terminate:
 		return false
@@ -158,6 +162,9 @@ func (c *conn) handle(ctx context.Context, msg pgproto3.FrontendMessage) bool {
 	case *pgproto3.FunctionCall:
 		c.extended("", sqlerr.New(sqlerr.FeatureNotSupported, "the function call protocol is not supported"))
 		c.failed = false
+		if err := c.session.EndImplicit(ctx); err != nil {
+			c.sendError(err, "")
+		}
 		return c.readyForQuery()
 	default:
 		c.fatal(sqlerr.New(sqlerr.ProtocolViolation, "invalid frontend message type"))
@@ -183,15 +190,6 @@ func (c *conn) readyForQuery() bool {
 	}
 	c.send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()})
 	return c.flush()
-}
-
-// send queues a message.
-func (c *conn) send(m pgproto3.BackendMessage) { c.backend.Send(m) }
-
-// flush writes what is queued; false means that the client is gone.
-func (c *conn) flush() bool {
-	c.unflushed = 0
-	return c.backend.Flush() == nil
 }
 
 // notice sends a notice at once: it may be about a wait.

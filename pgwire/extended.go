@@ -3,6 +3,8 @@ package pgwire
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -25,16 +27,19 @@ type portal struct {
 	params   []types.Datum
 	formats  []int16
 
-	rows *zset.List // DataRow bodies, nil before the first Execute with a limit
-	next int
-	tag  string
-	done bool // was executed to its end
+	rows    *zset.List // DataRow bodies, nil before the first Execute with a limit
+	next    int
+	command string // first word of the tag
+	done    bool   // was executed to its end
 }
 
 // parse handles Parse. An empty query makes a nil statement.
 func (c *conn) parse(ctx context.Context, m *pgproto3.Parse) error {
 	if m.Name != "" && c.has(m.Name) {
 		return sqlerr.New(sqlerr.DuplicatePreparedStatement, "prepared statement %q already exists", m.Name)
+	}
+	if m.Name == "" {
+		delete(c.statements, "") // also if the new one fails
 	}
 	if len(c.statements) >= maxStatements {
 		return sqlerr.New(sqlerr.ProgramLimitExceeded, "too many prepared statements")
@@ -205,6 +210,13 @@ func (c *conn) execute(ctx context.Context, m *pgproto3.Execute) error {
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "portal %q cannot be run", m.Portal)
 	}
 	pt.done = true
+	if m.MaxRows > 0 && pt.prepared.Endless() {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "a subscription cannot be fetched in pieces").
+			WithHint("Execute it without a row limit: its rows come as they happen.")
+	}
+	if c.session.TxStatus() == 'I' && !c.syncFollows() {
+		c.session.BeginImplicit() // what comes before Sync is one transaction
+	}
 	w := newRowWriter(c, pt.prepared.Columns, pt.formats)
 	if m.MaxRows > 0 && pt.prepared.Columns != nil {
 		pt.rows = &zset.List{}
@@ -216,7 +228,8 @@ func (c *conn) execute(ctx context.Context, m *pgproto3.Execute) error {
 	if err != nil {
 		return err
 	}
-	if pt.tag = tag; pt.rows != nil {
+	if pt.rows != nil {
+		pt.command, _, _ = strings.Cut(tag, " ")
 		c.sendKept(pt, int(m.MaxRows))
 		return nil
 	}
@@ -224,17 +237,38 @@ func (c *conn) execute(ctx context.Context, m *pgproto3.Execute) error {
 	return nil
 }
 
-// sendKept sends the next rows of a portal that keeps them; max 0 is all.
+// sendKept sends the next rows of a portal that keeps them; limit 0 is all. A
+// portal counts as suspended when the limit was reached, even at its last row,
+// and the tag counts the rows of this Execute, both as in PostgreSQL.
 func (c *conn) sendKept(pt *portal, limit int) {
-	for n := 0; pt.next < pt.rows.Len(); n++ {
-		if limit > 0 && n == limit {
-			c.send(&pgproto3.PortalSuspended{})
-			return
-		}
+	n := 0
+	for ; pt.next < pt.rows.Len() && (limit <= 0 || n < limit); n++ {
 		c.send(&rowMessage{body: pt.rows.At(pt.next)})
 		pt.next++
+		if len(c.out) > flushSize && !c.flush() {
+			return
+		}
 	}
-	c.send(&pgproto3.CommandComplete{CommandTag: []byte(pt.tag)})
+	if limit > 0 && n == limit {
+		c.send(&pgproto3.PortalSuspended{})
+		return
+	}
+	tag := pt.command
+	if tag == "SELECT" {
+		tag += " " + strconv.Itoa(n)
+	}
+	c.send(&pgproto3.CommandComplete{CommandTag: []byte(tag)})
+}
+
+// deallocate drops a prepared statement, all of them if name is "".
+func (c *conn) deallocate(name string) bool {
+	if name == "" {
+		clear(c.statements)
+		return true
+	}
+	_, ok := c.statements[name]
+	delete(c.statements, name)
+	return ok
 }
 
 // closeObject handles Close; closing what does not exist is no error.

@@ -12,6 +12,8 @@ import (
 // to the first error.
 func (c *conn) simpleQuery(ctx context.Context, text string) {
 	defer c.readyForQuery()
+	delete(c.statements, "")
+	delete(c.portals, "")
 	statements, err := c.session.Parse(text)
 	if err != nil {
 		c.sendError(err, text)
@@ -23,10 +25,10 @@ func (c *conn) simpleQuery(ctx context.Context, text string) {
 	}
 	stop := c.watch()
 	defer stop()
-	if len(statements) > 1 {
-		c.session.BeginImplicit()
-	}
 	for _, st := range statements {
+		if len(statements) > 1 {
+			c.session.BeginImplicit()
+		}
 		if err := c.simpleStatement(ctx, st); err != nil {
 			c.sendError(err, text)
 			break

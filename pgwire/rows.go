@@ -102,8 +102,7 @@ func (w *rowWriter) put() error {
 		return nil
 	}
 	w.conn.send(&w.row)
-	w.conn.unflushed += len(w.row.body) + 5
-	if w.conn.unflushed > flushSize && !w.conn.flush() {
+	if len(w.conn.out) > flushSize && !w.conn.flush() {
 		return errClientGone()
 	}
 	return nil

@@ -119,7 +119,7 @@ func (c *conn) begin(st *startup) error {
 
 // sessionOptions splits the start-up parameters into who connects and settings.
 func (c *conn) sessionOptions(st *startup) (engine.SessionOptions, error) {
-	opts := engine.SessionOptions{Settings: map[string]string{}, Notice: c.notice, Report: c.report}
+	opts := engine.SessionOptions{Settings: map[string]string{}, Notice: c.notice, Report: c.report, Deallocate: c.deallocate}
 	for name, value := range st.parameters {
 		switch name {
 		case "user":

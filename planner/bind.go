@@ -35,7 +35,10 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 		return nil, err
 	}
 	query.Views = b.views
-	return query, query.freeze(env.Expr)
+	if env.InView {
+		return query, query.freeze(env.Expr)
+	}
+	return query, nil
 }
 
 // freeze binds all expressions to the session: what depends on its settings or

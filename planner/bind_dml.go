@@ -61,7 +61,7 @@ func (b *binder) finishDML(d *DML) (*DML, error) {
 	if d.Query.Params, err = b.finishParams(); err != nil {
 		return nil, err
 	}
-	return d, d.Query.freeze(b.env.Expr)
+	return d, nil
 }
 
 // target finds the table that a DML statement writes.

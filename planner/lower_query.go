@@ -34,8 +34,15 @@ type Lookup struct {
 	Empty    bool            // a key part is compared with NULL: no row can match
 }
 
-// LowerQuery makes the dataflow of a query without parameters.
-func LowerQuery(q *Query, cat *catalog.Catalog, env *expr.Env) (*QueryPlan, error) {
+// LowerQuery makes the dataflow of a query without parameters. The clock and
+// the settings are those of env, not those under which the query was bound: a
+// prepared statement sees them anew each time.
+func LowerQuery(query *Query, cat *catalog.Catalog, env *expr.Env) (*QueryPlan, error) {
+	frozen := *query
+	q := &frozen
+	if err := q.freeze(env); err != nil {
+		return nil, err
+	}
 	next := storage.Arrangement(0)
 	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, env: env,
 		newArr: func() storage.Arrangement { next++; return next }}

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/planner"
+	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/types"
+)
+
+// pointRead is a SELECT that reads one row by its key: what does not depend on
+// the parameters is made when it is prepared.
+type pointRead struct {
+	plan  *planner.PointRead
+	spec  dataflow.ResultSpec
+	reads []catalog.ID
+}
+
+func newPointRead(plan *planner.PointRead) *pointRead {
+	return &pointRead{plan: plan, spec: resultSpec(plan.Relation), reads: []catalog.ID{plan.Relation.ID}}
+}
+
+// run reads the row and sends its columns. It returns the number of rows.
+func (p *pointRead) run(ctx context.Context, s *Session, params []types.Datum, rows Rows) (int64, error) {
+	read := &reading{session: s, plan: &planner.QueryPlan{Reads: p.reads}}
+	if err := read.await(ctx); err != nil {
+		return 0, err
+	}
+	snapshot, release := s.snapshot()
+	defer release()
+	read.snapshot = snapshot
+	var stored dataflow.StoredRows = snapshot
+	if s.tx.open {
+		s.tx.noteReads(s.engine.catalog.Load(), p.reads)
+		if w := s.tx.writes[p.plan.Relation.ID]; w != nil {
+			stored = overlay{snapshot, w}
+		}
+	}
+	read.warnErrors()
+	key, ok := p.plan.AppendKey(nil, params)
+	if !ok {
+		return 0, nil
+	}
+	sent := int64(0)
+	err := dataflow.LookupResult(stored, p.spec, key, func(b *zset.Batch) error {
+		out := &zset.Batch{Cols: make([]zset.Vector, len(p.plan.Columns)), N: b.N, Sel: b.Sel, Weight: b.Weight}
+		for i, c := range p.plan.Columns {
+			out.Cols[i] = b.Cols[c]
+		}
+		sent = int64(b.Len())
+		return rows.Batch(out)
+	})
+	return sent, err
+}
