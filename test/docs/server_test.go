@@ -20,8 +20,9 @@ const documented = "localhost:9092"
 // database is a fresh database in this process, behind its wire protocol, and a
 // broker.
 type database struct {
-	addr  string
-	kafka *kafkatest.Cluster
+	addr   string
+	engine *engine.Engine
+	kafka  *kafkatest.Cluster
 }
 
 func startDatabase(t *testing.T) *database {
@@ -49,7 +50,7 @@ func startDatabase(t *testing.T) *database {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return &database{addr: l.Addr().String(), kafka: kafkatest.StartFake(t, 1)}
+	return &database{addr: l.Addr().String(), engine: e, kafka: kafkatest.StartFake(t, 1)}
 }
 
 // session is one connection and what it was told beside results.
