@@ -130,6 +130,7 @@ func (r *Runtime) attach(in *input) {
 // settle moves every backfill on that can be moved between two epochs, makes
 // the shared readers what is needed now, and notes which views are ready.
 func (r *Runtime) settle() {
+	r.learnIdentities()
 	r.list()
 	for _, v := range r.busy {
 		for _, in := range v.inputs {

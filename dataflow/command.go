@@ -53,7 +53,8 @@ type StreamSpec struct {
 	// created. Nil: Do asks the source, in the caller's goroutine.
 	Starts connector.Positions
 	// Identity names the external object (a topic id), "" if the source has
-	// none. A restored stream whose identity is another one than the committed
+	// none or it is not known yet: then a reader's State.Incarnation is taken and
+	// committed with the positions (Runtime.Identity). A restored stream whose identity is another one than the committed
 	// positions belong to is failed, never read.
 	Identity string
 }

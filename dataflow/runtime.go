@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streamdb/streamdb/connector"
@@ -127,10 +128,12 @@ type Runtime struct {
 	dirty        bool            // the positions blob is to be written
 	viewsChanged bool
 	viewTable    *viewTable
-	needsChanged bool    // what views need of the shared readers may have changed
-	listed       bool    // busy and notables are up to date
-	busy         []*view // live, but not yet ready or attached
-	notables     []*view // busy or quarantined: those that the positions blob names
+	learned      atomic.Bool // a reader has said what it reads; any goroutine sets it
+	unnamed      bool        // the identity of a stream is to be committed
+	needsChanged bool        // what views need of the shared readers may have changed
+	listed       bool        // busy and notables are up to date
+	busy         []*view     // live, but not yet ready or attached
+	notables     []*view     // busy or quarantined: those that the positions blob names
 	epoch        epochWork
 
 	mu     sync.Mutex
@@ -166,7 +169,6 @@ func New(store Store, opts Options) (*Runtime, error) {
 		return nil, fmt.Errorf("dataflow: count error rows: %w", err)
 	}
 	r.pub = r.publishStatus(store.Epoch(), store.Clock())
-	r.pub.errors = r.errors
 	return r, nil
 }
 
@@ -200,7 +202,7 @@ func (r *Runtime) loop(ctx context.Context) error {
 		q := r.nextRequest(ctx)
 		if q != nil {
 			if err := r.serve(ctx, q); err != nil {
-				q.finish(0, err)
+				q.finish(0, unresolved(err))
 				return err
 			}
 		}
@@ -246,7 +248,7 @@ func (r *Runtime) work() bool {
 	if !r.restored {
 		return false
 	}
-	if len(r.purge) > 0 {
+	if len(r.purge) > 0 || r.unnamed {
 		return true
 	}
 	for _, s := range r.streamOrder {

@@ -35,6 +35,15 @@ type StoreSnapshot interface {
 // broken says whether the store can do nothing more until it is opened again.
 func broken(err error) bool { return errors.Is(err, storage.ErrBroken) }
 
+// unresolved is what a command is told whose epoch may be durable or not.
+func unresolved(err error) error {
+	if !broken(err) {
+		return err
+	}
+	return sqlerr.Wrap(err, sqlerr.TransactionResolutionUnknown, "the storage failed while the statement was committed: whether it took effect is unknown").
+		WithDetail("%v", err).WithHint("The server restarts; look whether the changes are there before you repeat the statement.")
+}
+
 // OverStorage makes the runtime's Store of a storage.Store.
 func OverStorage(s *storage.Store) Store { return storageStore{s} }
 

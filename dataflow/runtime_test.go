@@ -277,6 +277,22 @@ func TestRefusedCommands(t *testing.T) {
 	w.check(nil)
 }
 
+// TestBrokenCommand holds that a command whose epoch may be durable is neither
+// refused nor confirmed, and that Run ends without trying again.
+func TestBrokenCommand(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run()
+	w.mustView(tableView(1, 10))
+	w.store.failFrom(1, commitBroken)
+	_, err := w.rt.Do(context.Background(), Command{Rows: []TableDelta{insert(1, 1, record{k: 1, v: 2})}})
+	if got := sqlerr.Code(err); got != sqlerr.TransactionResolutionUnknown {
+		t.Errorf("the command's error is %v", err)
+	}
+	if err := w.crashed(); !errors.Is(err, storage.ErrBroken) {
+		t.Errorf("Run ended with %v", err)
+	}
+}
+
 // TestConsistency reads snapshots all the time: two views over one stream are
 // at the same epoch, whatever the loop is doing.
 func TestConsistency(t *testing.T) {

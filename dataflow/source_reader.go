@@ -16,6 +16,7 @@ type reader struct {
 	until  connector.Positions // nil: it never ends
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended
+	learn  func()        // told that the state names what is read
 
 	mu       sync.Mutex
 	state    connector.State
@@ -32,6 +33,7 @@ func (r *Runtime) startReader(src connector.Source, need []bool, from, until con
 		until:  until,
 		cancel: cancel,
 		done:   make(chan struct{}),
+		learn:  func() { r.learned.Store(true); r.wakeUp() },
 		state:  connector.State{Name: StateRunning},
 	}
 	r.goroutines.Add(1)
@@ -75,8 +77,12 @@ func (rd *reader) push(ctx context.Context, b *connector.Batch) error {
 
 func (rd *reader) setState(s connector.State) {
 	rd.mu.Lock()
+	fresh := s.Incarnation != "" && s.Incarnation != rd.state.Incarnation
 	rd.state = s
 	rd.mu.Unlock()
+	if fresh {
+		rd.learn()
+	}
 }
 
 // end records how the reader ended. An error of a cancelled reader says

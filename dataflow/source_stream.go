@@ -105,6 +105,40 @@ func (r *Runtime) noteFailure(s *stream) {
 	}
 }
 
+// learnIdentities takes over what streams are that did not say so when they were
+// created. It must be durable before the positions that belong to it mean
+// something else, so it does not wait for input.
+func (r *Runtime) learnIdentities() {
+	if !r.learned.Swap(false) {
+		return
+	}
+	for _, s := range r.streamOrder {
+		if s.spec.Identity == "" {
+			if s.spec.Identity = s.seenIdentity(); s.spec.Identity != "" {
+				r.dirty, r.unnamed = true, true
+			}
+		}
+	}
+}
+
+// seenIdentity returns what a reader of the stream says that it reads.
+func (s *stream) seenIdentity() string {
+	if s.reader != nil && s.reader.status().Incarnation != "" {
+		return s.reader.status().Incarnation
+	}
+	for _, in := range s.inputs {
+		if in.reader != nil && in.reader.status().Incarnation != "" {
+			return in.reader.status().Incarnation
+		}
+	}
+	return ""
+}
+
+// Identity returns what the committed positions of a stream belong to, as far as
+// that was known; "" for a stream that is not there. It is for those who open
+// the sources that Restore installs.
+func (r *Runtime) Identity(id RelationID) string { return r.saved.streams[id].identity }
+
 // promote attaches the foremost backfilling view when no view is left on the
 // shared reader: its positions become the stream's. Others that are behind or
 // ahead in some partition go on by themselves until they meet.
