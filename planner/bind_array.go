@@ -31,6 +31,15 @@ func (b *binder) array(e *ast.ArrayExpr, c *exprContext) (*expr.Expr, error) {
 
 func (b *binder) makeArray(elems []*expr.Expr, of types.Type, pos int) (*expr.Expr, error) {
 	array := of.Array()
+	if array == 0 && (isText(of) || of.Base() == types.BPChar || of.Base() == types.Char) {
+		array = types.TextArray // there are no arrays of the other string types
+		for i := range elems {
+			var err error
+			if elems[i], err = b.coerce(elems[i], types.Text, expr.Explicit); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if array == 0 {
 		return nil, notSupported(pos, "arrays of type %s are not supported", of.Base())
 	}

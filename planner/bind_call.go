@@ -194,18 +194,21 @@ func (b *binder) sessionFunction(e *ast.FuncCall, c *exprContext) (*expr.Expr, e
 	text := func(s string) (*expr.Expr, error) {
 		return expr.Constant(types.Text, types.Datum{Bytes: []byte(s)}), nil
 	}
-	switch name := e.Name; {
-	case name == "version" && len(e.Args) == 0:
+	name := func(s string) (*expr.Expr, error) {
+		return expr.Constant(types.Name, types.Datum{Bytes: []byte(s)}), nil
+	}
+	switch f := e.Name; {
+	case f == "version" && len(e.Args) == 0:
 		return text(b.env.Version)
-	case (name == "current_database" || name == "current_catalog") && len(e.Args) == 0:
-		return text(b.env.Database)
-	case name == "current_schema" && len(e.Args) == 0:
-		return text(b.currentSchema())
-	case name == "pg_backend_pid" && len(e.Args) == 0:
+	case (f == "current_database" || f == "current_catalog") && len(e.Args) == 0:
+		return name(b.env.Database)
+	case f == "current_schema" && len(e.Args) == 0:
+		return name(b.currentSchema())
+	case f == "pg_backend_pid" && len(e.Args) == 0:
 		return expr.Constant(types.Int4, types.Datum{Int: int64(b.env.BackendPID)}), nil
-	case name == "current_setting" && (len(e.Args) == 1 || len(e.Args) == 2):
+	case f == "current_setting" && (len(e.Args) == 1 || len(e.Args) == 2):
 		return b.currentSetting(e)
-	case name == "pg_typeof" && len(e.Args) == 1:
+	case f == "pg_typeof" && len(e.Args) == 1:
 		arg, err := b.expr(e.Args[0], c)
 		if err != nil {
 			return nil, err
@@ -218,7 +221,7 @@ func (b *binder) sessionFunction(e *ast.FuncCall, c *exprContext) (*expr.Expr, e
 func (b *binder) currentSetting(e *ast.FuncCall) (*expr.Expr, error) {
 	lit, ok := e.Args[0].(*ast.StringLit)
 	if !ok || b.env.Setting == nil {
-		return nil, notSupported(e.Position(), "current_setting is supported with a constant name only")
+		return nil, nil
 	}
 	value, err := b.env.Setting(lit.Value)
 	if err != nil {

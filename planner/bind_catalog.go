@@ -140,16 +140,16 @@ func isText(t types.Type) bool {
 // objectConstant finds the object that a constant names. A parameter is left to
 // its type: clients send OIDs.
 func (b *binder) objectConstant(kind string, t types.Type, arg *expr.Expr) (*expr.Expr, error) {
-	if arg.Op == expr.OpParam {
+	if arg.Op == expr.OpParam && arg.Type == types.Unknown {
 		return nil, nil
 	}
 	if arg.Op != expr.OpConst {
-		if kind == "class" {
+		if kind == "class" || kind == "type" {
 			text, err := b.coerce(arg, types.Text, expr.Explicit)
 			if err != nil {
 				return nil, err
 			}
-			return b.internalCall("regclass_of(text)", t, text)
+			return b.internalCall("reg"+kind+"_of(text)", t, text)
 		}
 		return nil, notSupported(arg.Pos, "a cast to %s is supported for constants only", t)
 	}
@@ -193,4 +193,35 @@ func (b *binder) nameObjects(q *Query) error {
 	}
 	q.Root = &Map{Input: q.Root, Project: project}
 	return nil
+}
+
+// systemColumn binds tableoid, and the columns of row versions, which are 0
+// here; nil if the reference is no such column of a relation in the scope.
+func (b *binder) systemColumn(ref *ast.ColumnRef, s *scope) (*expr.Expr, error) {
+	switch ref.Name {
+	case "tableoid", "xmin", "xmax", "cmin", "cmax":
+	default:
+		return nil, nil
+	}
+	var of *catalog.Object
+	for i := range s.columns {
+		c := &s.columns[i]
+		if c.object == nil || len(ref.Qualifier) > 0 && c.relation != ref.Qualifier[len(ref.Qualifier)-1] {
+			continue
+		}
+		if of != nil && of != c.object {
+			return nil, sqlerr.New(sqlerr.AmbiguousColumn, "column reference %q is ambiguous", ref.Name).At(ref.Position())
+		}
+		of = c.object
+	}
+	switch {
+	case of == nil:
+		return nil, nil
+	case b.env.InView:
+		return nil, notSupported(ref.Position(), "system column %q cannot be used in a materialized view", ref.Name)
+	case ref.Name != "tableoid":
+		return expr.Constant(types.OIDType, types.Datum{}), nil
+	}
+	oid, err := expr.FindObject(b.env.Expr, "class", ast.QuoteIdent(of.Schema)+"."+ast.QuoteIdent(of.Name))
+	return expr.Constant(types.OIDType, types.Datum{Int: oid}), err
 }

@@ -232,7 +232,7 @@ func expandSetTargets(sel *ast.Select) (*ast.Select, error) {
 	t := sel.Targets[found]
 	call := t.Expr.(*ast.FuncCall)
 	const alias = "?set?"
-	table := &ast.FuncTable{Pos: t.Pos, Lateral: true, Funcs: []*ast.TableFunc{{Pos: t.Pos, Func: call}}, Alias: &ast.Alias{Pos: t.Pos, Name: alias}}
+	table := &ast.FuncTable{Pos: t.Pos, Lateral: true, Funcs: []*ast.TableFunc{{Pos: t.Pos, Func: call}}, Alias: &ast.Alias{Pos: t.Pos, Name: alias, Columns: []string{alias}}}
 	out := *sel
 	out.From = append(sel.From[:len(sel.From):len(sel.From)], table)
 	out.Targets = append([]*ast.Target(nil), sel.Targets...)

@@ -443,7 +443,11 @@ func outputName(e ast.Expr) string {
 	case *ast.FieldSelect:
 		return e.Field
 	case *ast.CastExpr:
-		if name := outputName(e.Expr); name != "?column?" {
+		inner := e.Expr
+		for cast, ok := inner.(*ast.CastExpr); ok; cast, ok = inner.(*ast.CastExpr) {
+			inner = cast.Expr
+		}
+		if name := outputName(inner); name != "?column?" {
 			return name
 		}
 		return e.Type.Name

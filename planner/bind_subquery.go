@@ -57,6 +57,9 @@ func (b *binder) column(ref *ast.ColumnRef, c *exprContext) (*expr.Expr, error) 
 	if code := sqlerr.Code(err); code != sqlerr.UndefinedColumn && code != sqlerr.UndefinedTable {
 		return nil, err
 	}
+	if system, systemErr := b.systemColumn(ref, c.scope); system != nil || systemErr != nil {
+		return system, systemErr
+	}
 	level := 1
 	for o := b.outer; o != nil; o = o.parent {
 		e, outerErr := o.context.scope.column(ref)

@@ -3,6 +3,7 @@ package planner
 import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
+	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/expr"
 	"github.com/streamdb/streamdb/sql/types"
 )
@@ -37,7 +38,8 @@ type scopeColumn struct {
 	relation string // alias or name, "" for columns of no relation
 	name     string
 	typ      types.Type
-	hidden   bool // merged away by USING: reachable by its qualified name only
+	object   *catalog.Object // of a column of a stored or system relation
+	hidden   bool            // merged away by USING: reachable by its qualified name only
 }
 
 // cteScope is a chain of the WITH queries in reach, the innermost first.

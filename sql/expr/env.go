@@ -27,6 +27,8 @@ type Env struct {
 	User, Database, Schema, Version string
 	// Objects answers functions about the catalog; nil: NULL.
 	Objects Objects
+	// Setting answers current_setting(); nil: NULL.
+	Setting func(name string) (string, error)
 }
 
 func (e *Env) settings() *types.Env {

@@ -65,7 +65,7 @@ func ReadsCatalog(name string) bool {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, "_is_visible") || strings.HasSuffix(name, "_size") && strings.HasPrefix(name, "pg_") || name == "set_config"
+	return strings.HasSuffix(name, "_is_visible") || strings.HasSuffix(name, "_size") && strings.HasPrefix(name, "pg_") || name == "set_config" || name == "current_setting"
 }
 
 func isStable(f *Function) { f.Volatility = Stable }
@@ -131,9 +131,11 @@ func (t *tables) addNames() {
 		}
 		return strconv.FormatInt(oid, 10), true
 	}), isStable, internal)
-	t.fn("regclass_of(text) regclass", func(s *site) (kernel, error) {
-		return fn1e(func(name []byte) (int64, error) { return FindObject(s.env, "class", string(name)) })(s)
-	}, isStable, internal)
+	for _, kind := range []string{"class", "type"} {
+		t.fn("reg"+kind+"_of(text) reg"+kind, func(s *site) (kernel, error) {
+			return fn1e(func(name []byte) (int64, error) { return FindObject(s.env, kind, string(name)) })(s)
+		}, isStable, internal)
+	}
 	for kind, ret := range map[string]string{"class": "regclass", "type": "regtype", "proc": "regproc", "namespace": "oid", "role": "oid"} {
 		t.fn("to_reg"+kind+"(text) "+ret, func(s *site) (kernel, error) {
 			return fn1e(func(name []byte) (int64, error) {
@@ -280,6 +282,20 @@ func (t *tables) addDescriptions() {
 	}
 }
 
+// currentSetting is current_setting of a name that is no constant.
+func currentSetting(s *site) (kernel, error) {
+	return appending(func(c *call) func([]byte, int) ([]byte, error) {
+		name := bound[[]byte](c, 0)
+		return func(dst []byte, row int) ([]byte, error) {
+			if s.env == nil || s.env.Setting == nil {
+				return dst, errNull
+			}
+			value, err := s.env.Setting(string(name.at(row)))
+			return append(dst, value...), err
+		}
+	})(s)
+}
+
 func constantInt(n int64) maker {
 	return fixed(func(*call) func(int) (int64, error) { return func(int) (int64, error) { return n, nil } })
 }
@@ -316,6 +332,7 @@ func (t *tables) addServer() {
 		return -1
 	}))
 	t.fn("getdatabaseencoding() name", constantText("UTF8"))
+	t.fn("current_setting(text) text", currentSetting, isStable, nullable)
 	t.fn("pg_is_in_recovery() bool", constantBool(false))
 	t.fn("pg_my_temp_schema() oid", constantInt(0))
 	t.fn("pg_is_other_temp_schema(oid) bool", constantBool(false))
