@@ -191,7 +191,7 @@ func (s *Session) installStream(ctx context.Context, o *catalog.Object) error {
 	e := s.engine
 	draft := e.catalog.Load().Draft()
 	o.ID = draft.NewID()
-	source, err := openSource(ctx, o)
+	source, err := e.openSource(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -102,6 +102,7 @@ func (e *Engine) openSink(o *catalog.Object, spec *dataflow.ViewSpec) (*runningS
 	if err := json.Unmarshal(o.Options, &opts); err != nil {
 		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of sink %q are damaged", o.Name)
 	}
+	opts.Embedded = e.opts.EmbeddedBroker
 	sink, err := kafka.OpenSink(opts)
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (s *sources) close() error {
 
 // openSource opens the source of a stream as its catalog entry describes it.
 // It does not wait for the broker.
-func openSource(ctx context.Context, o *catalog.Object) (connector.Source, error) {
+func (e *Engine) openSource(ctx context.Context, o *catalog.Object) (connector.Source, error) {
 	if o.Connector != "kafka" {
 		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "connector %q is not supported", o.Connector)
 	}
@@ -69,7 +69,7 @@ func openSource(ctx context.Context, o *catalog.Object) (connector.Source, error
 	if err := json.Unmarshal(o.Options, &opts); err != nil {
 		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of stream %q are damaged", o.Name)
 	}
-	opts.TopicID = o.Identity
+	opts.TopicID, opts.Embedded = o.Identity, e.opts.EmbeddedBroker
 	return kafka.Open(ctx, opts)
 }
 
@@ -110,7 +110,7 @@ func (e *Engine) restore(ctx context.Context) error {
 
 // streamSpec opens the source of a stream.
 func (e *Engine) streamSpec(ctx context.Context, o *catalog.Object) (dataflow.StreamSpec, error) {
-	source, err := openSource(ctx, o)
+	source, err := e.openSource(ctx, o)
 	if err != nil {
 		return dataflow.StreamSpec{}, err
 	}

@@ -19,6 +19,7 @@ type options struct {
 	dataDir      string
 	listen       string
 	httpListen   string
+	kafkaListen  string
 	memoryLimit  string
 	sync         string
 	resultStore  string
@@ -27,7 +28,12 @@ type options struct {
 	initDatabase string
 	initUser     string
 
+	rate float64 // of demo only
+
 	memoryBytes int64
+	// kafkaMayMove allows another port of the embedded broker when the default
+	// one is taken; nobody asked for that one.
+	kafkaMayMove bool
 }
 
 func (o *options) register(f *pflag.FlagSet) {
@@ -35,6 +41,7 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.StringVar(&o.dataDir, "data-dir", "./streamdb-data", "directory of the database")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:6565", "address for PostgreSQL clients")
 	f.StringVar(&o.httpListen, "http-listen", "127.0.0.1:6566", "address for health and metrics; empty is off")
+	f.StringVar(&o.kafkaListen, "kafka-listen", "", "address of the embedded Kafka broker; empty is off")
 	f.StringVar(&o.memoryLimit, "memory-limit", "1GiB", "memory for state, queues and queries")
 	f.StringVar(&o.sync, "sync", "on", "on: commits wait for the disk; off: a crash of the machine may lose the last second")
 	f.StringVar(&o.resultStore, "result-store", "badger", "where tables and views are stored: badger or files")
@@ -44,12 +51,27 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.StringVar(&o.initUser, "init-user", "streamdb", "superuser in an empty directory")
 }
 
-// parseOptions reads flags, variables and the config file, and checks all.
-func parseOptions(args []string, stderr io.Writer) (*options, error) {
+// registerDemo adds what the demo has besides.
+func (o *options) registerDemo(f *pflag.FlagSet) {
+	f.Float64Var(&o.rate, "rate", 1000, "events a second that the demo generates; 0 is none")
+	kafka := f.Lookup("kafka-listen")
+	kafka.DefValue, kafka.Usage = demoKafkaListen, "address of the embedded Kafka broker"
+	o.kafkaListen = demoKafkaListen
+}
+
+// demoKafkaListen is where the demo's broker listens unless that is taken.
+const demoKafkaListen = "127.0.0.1:9092"
+
+// parseOptions reads flags, variables and the config file of a command, serve
+// or demo, and checks all.
+func parseOptions(command string, args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
-	f := pflag.NewFlagSet("streamdb serve", pflag.ContinueOnError)
+	f := pflag.NewFlagSet("streamdb "+command, pflag.ContinueOnError)
 	f.SetOutput(stderr)
 	o.register(f)
+	if command == demoCommand {
+		o.registerDemo(f)
+	}
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return nil, err
@@ -66,6 +88,10 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		if err := applyConfig(f, o.config); err != nil {
 			return nil, &usageError{err}
 		}
+	}
+	o.kafkaMayMove = command == demoCommand && !f.Changed("kafka-listen")
+	if command == demoCommand && o.kafkaListen == "" {
+		return nil, &usageError{errors.New("the demo needs its Kafka broker: --kafka-listen must not be empty")}
 	}
 	if err := o.check(); err != nil {
 		return nil, &usageError{err}
@@ -114,6 +140,9 @@ func applyConfig(f *pflag.FlagSet, path string) error {
 	return errors.Join(errs...)
 }
 
+// maxRate is more than one generator makes.
+const maxRate = 1_000_000
+
 // check reports everything that is wrong with the options at once.
 func (o *options) check() error {
 	var errs []error
@@ -135,8 +164,11 @@ func (o *options) check() error {
 	} else if o.memoryBytes < 128<<20 {
 		errs = append(errs, errors.New("--memory-limit must be at least 128MiB"))
 	}
-	for name, address := range map[string]string{"listen": o.listen, "http-listen": o.httpListen} {
-		if address == "" && name == "http-listen" {
+	if o.rate < 0 || o.rate > maxRate || o.rate != o.rate {
+		errs = append(errs, fmt.Errorf("--rate must be from 0 to %d events a second", maxRate))
+	}
+	for name, address := range map[string]string{"listen": o.listen, "http-listen": o.httpListen, "kafka-listen": o.kafkaListen} {
+		if address == "" && name != "listen" {
 			continue
 		}
 		if err := checkLoopback(address); err != nil {

@@ -20,10 +20,11 @@ const usage = `streamdb is a streaming SQL database that speaks PostgreSQL's pro
 
 Usage:
   streamdb serve [flags]     run the server
+  streamdb demo [flags]      run it with a Kafka broker, generated events and views to look at
   streamdb version           print the version
 
 Flags may also be set as STREAMDB_* variables, e.g. STREAMDB_DATA_DIR.
-'streamdb serve --help' lists them.
+'streamdb serve --help' and 'streamdb demo --help' list them.
 `
 
 func main() {
@@ -40,7 +41,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var err error
 	switch args[0] {
 	case "serve":
-		err = serve(args[1:], stdout, stderr)
+		err = serve("serve", args[1:], stdout, stderr)
+	case demoCommand:
+		err = serve(demoCommand, args[1:], stdout, stderr)
 	case "version":
 		_, err = fmt.Fprintf(stdout, "streamdb %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case "help", "-h", "--help":

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,17 +25,38 @@ const maxPartitions = 100_000
 // as unreachable.
 const askTimeout = 5 * time.Second
 
-func newClient(brokers []string) (*kgo.Client, error) {
-	return kgo.NewClient(
-		kgo.SeedBrokers(brokers...),
+// dialTimeout bounds how long a broker may take to accept a connection.
+const dialTimeout = 3 * time.Second
+
+// newClient makes a client for questions and fetches; embedded is the address
+// of the embedded broker.
+func newClient(brokers []string, embedded string) (*kgo.Client, error) {
+	return kgo.NewClient(append(reach(brokers, embedded),
 		kgo.ClientID("streamdb"),
 		kgo.DisableClientMetrics(),
-		kgo.DialTimeout(3*time.Second),
 		kgo.RequestRetries(2),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.BrokerMaxReadBytes(1<<30), // a record may be greater than what a fetch asks for
-	)
+	)...)
+}
+
+// reach says how a client gets to the brokers. The embedded broker is looked up
+// at each connection, so that its address may be another one after a restart.
+func reach(brokers []string, embedded string) []kgo.Opt {
+	if !slices.Equal(brokers, []string{EmbeddedBroker}) {
+		return []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.DialTimeout(dialTimeout)}
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	return []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == net.JoinHostPort(EmbeddedBroker, defaultPort) {
+			address = embedded
+		}
+		if address == "" {
+			return nil, errors.New("the embedded broker is off (start the server with --kafka-listen)")
+		}
+		return dialer.DialContext(ctx, network, address)
+	})}
 }
 
 // layout is a topic as the cluster describes it now.

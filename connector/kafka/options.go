@@ -16,7 +16,8 @@ import (
 // Options are a Kafka source as it stands in the catalog: it can be marshalled
 // to JSON and back.
 type Options struct {
-	Brokers         []string           `json:"brokers"` // host:port
+	Brokers         []string           `json:"brokers"` // host:port, or EmbeddedBroker alone
+	Embedded        string             `json:"-"`       // where the embedded broker listens now, "" if it is off
 	Topic           string             `json:"topic"`
 	Start           Start              `json:"start"`
 	Format          string             `json:"format"`
@@ -50,6 +51,10 @@ const (
 )
 
 const defaultPort = "9092"
+
+// EmbeddedBroker is the value of the option brokers that stands for the broker
+// in the server's own process, whatever its address.
+const EmbeddedBroker = "embedded"
 
 // optionNames are the keys of the WITH list, in the order in which they are
 // documented. connector and store are the engine's.
@@ -172,6 +177,10 @@ func (p *optionParser) supported(name, value string, now, later []string) {
 // brokers splits the list: given as one string the client would take it for one
 // host and retry for ever.
 func (p *optionParser) brokers(value string) {
+	if value == EmbeddedBroker {
+		p.opts.Brokers = []string{EmbeddedBroker}
+		return
+	}
 	for b := range strings.SplitSeq(value, ",") {
 		b = strings.TrimSpace(b)
 		host, port, err := net.SplitHostPort(b)

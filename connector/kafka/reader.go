@@ -64,7 +64,7 @@ func (r *Reader) Run(ctx context.Context, from, until connector.Positions, push 
 	if until != nil && from.Covers(until) {
 		return nil
 	}
-	cl, err := newClient(r.source.opts.Brokers)
+	cl, err := newClient(r.source.opts.Brokers, r.source.opts.Embedded)
 	if err != nil {
 		return err
 	}

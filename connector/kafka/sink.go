@@ -51,7 +51,7 @@ func OpenSink(opts SinkOptions) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl, err := newClient(opts.Brokers)
+	cl, err := newClient(opts.Brokers, opts.Embedded)
 	if err != nil {
 		return nil, sqlerr.Wrap(err, sqlerr.InvalidParameterValue, "could not open brokers \"%s\": %s", strings.Join(opts.Brokers, ","), err)
 	}
@@ -79,16 +79,16 @@ func (s *Sink) topic(ctx context.Context, mayCreate bool) (l *layout, created bo
 	if !errors.Is(err, errMissing) || !mayCreate {
 		return l, false, err
 	}
-	if created, err = createTopic(ctx, s.client, s.opts.Topic, s.opts.Partitions, nil); err != nil {
+	if created, err = newTopic(ctx, s.client, s.opts.Topic, s.opts.Partitions, nil); err != nil {
 		return nil, false, err
 	}
 	l, err = awaitTopic(ctx, s.client, s.opts.Topic)
 	return l, created, err
 }
 
-// createTopic makes a topic with the cluster's replication factor. It is no
+// newTopic makes a topic with the cluster's replication factor. It is no
 // error if somebody else was quicker.
-func createTopic(ctx context.Context, cl *kgo.Client, topic string, partitions int32, configs map[string]string) (created bool, err error) {
+func newTopic(ctx context.Context, cl *kgo.Client, topic string, partitions int32, configs map[string]string) (created bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -174,7 +174,7 @@ func (s *Sink) recover(ctx context.Context, cl *kgo.Client) (at progress, topic 
 	if _, _, err := cl.ProducerID(ctx); err != nil {
 		return at, "", err
 	}
-	if at, err = readProgress(ctx, s.client, s.opts.Brokers, s.opts.TransactionalID); err != nil {
+	if at, err = readProgress(ctx, s.client, &s.opts); err != nil {
 		return at, "", err
 	}
 	l, _, err := s.topic(ctx, at.Epoch == 0)
@@ -189,18 +189,16 @@ func (s *Sink) recover(ctx context.Context, cl *kgo.Client) (at progress, topic 
 
 // producer makes the client of a session.
 func (s *Sink) producer() (*kgo.Client, error) {
-	return kgo.NewClient(
-		kgo.SeedBrokers(s.opts.Brokers...),
+	return kgo.NewClient(append(reach(s.opts.Brokers, s.opts.Embedded),
 		kgo.ClientID("streamdb"),
 		kgo.DisableClientMetrics(),
-		kgo.DialTimeout(3*time.Second),
 		kgo.RequestRetries(10),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.TransactionalID(s.opts.TransactionalID),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-	)
+	)...)
 }
 
 // error makes of a failure what streamdb.sinks says of it.

@@ -13,7 +13,8 @@ import (
 // SinkOptions are a Kafka sink as it stands in the catalog: it can be
 // marshalled to JSON and back.
 type SinkOptions struct {
-	Brokers    []string           `json:"brokers"` // host:port
+	Brokers    []string           `json:"brokers"` // host:port, or EmbeddedBroker alone
+	Embedded   string             `json:"-"`       // where the embedded broker listens now, "" if it is off
 	Topic      string             `json:"topic"`
 	Format     string             `json:"format"`
 	Envelope   string             `json:"envelope"` // upsert or append; "" until the engine has chosen

@@ -29,7 +29,7 @@ func ensureProgress(ctx context.Context, cl *kgo.Client) error {
 	if !errors.Is(err, errMissing) {
 		return err
 	}
-	if _, err := createTopic(ctx, cl, progressTopic, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+	if _, err := newTopic(ctx, cl, progressTopic, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		return err
 	}
 	_, err = awaitTopic(ctx, cl, progressTopic)
@@ -40,9 +40,10 @@ func ensureProgress(ctx context.Context, cl *kgo.Client) error {
 // what was in the topic when it was called, open transactions included, and so
 // waits for these to end: behind one of them lies what others, this sink among
 // them, have committed since.
-func readProgress(ctx context.Context, cl *kgo.Client, brokers []string, id string) (progress, error) {
+func readProgress(ctx context.Context, cl *kgo.Client, sink *SinkOptions) (progress, error) {
 	var out progress
-	opts := Options{Brokers: brokers, Topic: progressTopic, Format: "json", Envelope: "none", Columns: []connector.Column{
+	id := sink.TransactionalID
+	opts := Options{Brokers: sink.Brokers, Embedded: sink.Embedded, Topic: progressTopic, Format: "json", Envelope: "none", Columns: []connector.Column{
 		{Name: "id", Type: types.Bytea, Meta: connector.FromKey},
 		{Name: "progress", Type: types.Bytea, Meta: connector.FromPayload},
 	}}

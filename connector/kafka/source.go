@@ -32,7 +32,7 @@ func Open(_ context.Context, opts Options) (connector.Source, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	cl, err := newClient(opts.Brokers)
+	cl, err := newClient(opts.Brokers, opts.Embedded)
 	if err != nil {
 		return nil, sqlerr.Wrap(err, sqlerr.InvalidParameterValue, "could not open brokers \"%s\": %s", strings.Join(opts.Brokers, ","), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -17,9 +18,10 @@ import (
 
 // Server is a running streamdb process.
 type Server struct {
-	Addr string // host:port for PostgreSQL clients
-	HTTP string
-	PID  int
+	Addr  string // host:port for PostgreSQL clients
+	HTTP  string
+	Kafka string // of the embedded broker
+	PID   int
 
 	cmd    *exec.Cmd
 	exited chan error
@@ -31,7 +33,12 @@ const readyTimeout = 60 * time.Second
 // Start runs "binary serve" on free loopback ports over a data directory and
 // returns when it is ready. env are further variables; args further flags.
 func Start(ctx context.Context, binary, dataDir string, env []string, args ...string) (*Server, error) {
-	flags := append([]string{"serve", "--data-dir", dataDir, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"}, args...)
+	return StartCommand(ctx, binary, "serve", dataDir, env, args...)
+}
+
+// StartCommand is Start for another command that serves.
+func StartCommand(ctx context.Context, binary, command, dataDir string, env []string, args ...string) (*Server, error) {
+	flags := append([]string{command, "--data-dir", dataDir, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"}, args...)
 	cmd := exec.Command(binary, flags...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
@@ -45,7 +52,9 @@ func Start(ctx context.Context, binary, dataDir string, env []string, args ...st
 	s := &Server{cmd: cmd, PID: cmd.Process.Pid, exited: make(chan error, 1)}
 	ready := make(chan error, 1)
 	go func() {
-		ready <- s.readReady(bufio.NewReader(out))
+		lines := bufio.NewReader(out)
+		ready <- s.readReady(lines)
+		_, _ = io.Copy(io.Discard, lines) // what it prints later must find a reader
 		s.exited <- cmd.Wait()
 	}()
 	select {
@@ -68,11 +77,11 @@ func (s *Server) readReady(r *bufio.Reader) error {
 	if err != nil {
 		return fmt.Errorf("the server ended before it was ready: %w", err)
 	}
-	m := regexp.MustCompile(`ready: postgres (\S+?)(?:, http (\S+))?\n`).FindStringSubmatch(line)
+	m := regexp.MustCompile(`ready: postgres (\S+?)(?:, http (\S+?))?(?:, kafka (\S+))?\n`).FindStringSubmatch(line)
 	if m == nil {
 		return fmt.Errorf("unexpected first line of the server: %q", line)
 	}
-	s.Addr, s.HTTP = m[1], m[2]
+	s.Addr, s.HTTP, s.Kafka = m[1], m[2], m[3]
 	return nil
 }
 

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/streamdb/streamdb/connector/datagen"
+	"github.com/streamdb/streamdb/connector/kafka"
+	"github.com/streamdb/streamdb/engine"
+)
+
+const demoCommand = "demo"
+
+// demoMarker is the file that says that the demo's streams and views were made:
+// what the user has dropped since does not come back.
+const demoMarker = "demo"
+
+// The demo's topics, by datagen.Kind, and their partitions.
+const (
+	demoTopicPrefix = "nexmark-"
+	demoPartitions  = 2
+)
+
+// demoSQL makes the streams over the generated topics and the views to look at.
+const demoSQL = `
+CREATE STREAM IF NOT EXISTS people (id bigint, name text, city text, state text, datetime timestamp)
+  WITH (connector = 'kafka', brokers = 'embedded', topic = 'nexmark-person', format = 'json');
+
+CREATE STREAM IF NOT EXISTS auctions (id bigint, itemname text, initialbid bigint, reserve bigint, seller bigint, category bigint, datetime timestamp, expires timestamp)
+  WITH (connector = 'kafka', brokers = 'embedded', topic = 'nexmark-auction', format = 'json');
+
+CREATE STREAM IF NOT EXISTS bids (auction bigint, bidder bigint, price bigint, channel text, datetime timestamp)
+  WITH (connector = 'kafka', brokers = 'embedded', topic = 'nexmark-bid', format = 'json');
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS auction_totals AS
+  SELECT auction, count(*) AS bids, sum(price) AS turnover, max(price) AS top
+  FROM bids GROUP BY auction;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS top_auctions AS
+  SELECT t.auction, a.seller, t.bids, t.turnover, t.top
+  FROM auction_totals t JOIN auctions a ON a.id = t.auction
+  ORDER BY t.turnover DESC LIMIT 10;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bids_per_channel AS
+  SELECT CASE WHEN channel LIKE 'channel-%' THEN 'others' ELSE channel END AS channel,
+         count(*) AS bids, count(*) FILTER (WHERE price >= 1000000) AS big, avg(price) AS average
+  FROM bids GROUP BY 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bids_per_minute AS
+  SELECT date_trunc('minute', datetime) AS minute, count(*) AS bids, sum(price) AS turnover
+  FROM bids GROUP BY 1;
+`
+
+// runDemo makes streams and views in a new directory, tells what to look at,
+// and generates events until ctx ends.
+func runDemo(ctx context.Context, o *options, db *engine.Engine, l *listeners, log *slog.Logger, stdout io.Writer) error {
+	feed := kafka.FeedOptions{
+		Brokers: []string{kafka.EmbeddedBroker}, Embedded: l.kafkaAddress(), Partitions: demoPartitions,
+		Rate: o.rate, Events: nexmarkEvents{datagen.NewNexmark(1, o.rate)}, Log: log,
+	}
+	for k := range datagen.Kinds {
+		feed.Topics = append(feed.Topics, demoTopicPrefix+datagen.Kind(k).String())
+	}
+	if err := prepareDemo(ctx, o, db, &feed); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	fmt.Fprint(stdout, banner(o, l))
+	if o.rate == 0 {
+		return nil
+	}
+	kafka.Feed(ctx, feed)
+	return nil
+}
+
+// prepareDemo makes the topics, streams and views. After a kill in the middle
+// it makes what is missing.
+func prepareDemo(ctx context.Context, o *options, db *engine.Engine, feed *kafka.FeedOptions) error {
+	marker := filepath.Join(o.dataDir, demoMarker)
+	if _, err := os.Stat(marker); err == nil {
+		return nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := feed.CreateTopics(ctx); err != nil {
+		return fmt.Errorf("prepare the demo: %w", err)
+	}
+	if err := execute(ctx, db, o.initUser, demoSQL); err != nil {
+		return fmt.Errorf("prepare the demo: %w", err)
+	}
+	return os.WriteFile(marker, []byte("The streams and views of streamdb demo were made.\n"), 0o644)
+}
+
+// execute runs statements that return no rows.
+func execute(ctx context.Context, db *engine.Engine, user, text string) error {
+	s, err := db.NewSession(engine.SessionOptions{User: user})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	statements, err := s.Parse(text)
+	if err != nil {
+		return err
+	}
+	for _, st := range statements {
+		p, err := s.Prepare(ctx, st, nil)
+		if err == nil {
+			_, err = s.Execute(ctx, p, nil, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", st.Text(), err)
+		}
+	}
+	return nil
+}
+
+// nexmarkEvents are the generator's events as a feed writes them.
+type nexmarkEvents struct{ *datagen.Nexmark }
+
+func (e nexmarkEvents) Place(n int64) (topic int, partition int32, offset int64) {
+	partition, offset = datagen.Place(n, demoPartitions)
+	return int(datagen.KindOf(n)), partition, offset
+}
+
+func (e nexmarkEvents) At(topic int, partition int32, offset int64) int64 {
+	return datagen.At(datagen.Kind(topic), partition, demoPartitions, offset)
+}
+
+func (e nexmarkEvents) Append(b []byte, n int64, at time.Time) []byte {
+	return e.Nexmark.Append(b, n, at.UnixMilli())
+}
+
+// banner says what there is to look at.
+func banner(o *options, l *listeners) string {
+	host, port, _ := net.SplitHostPort(l.pg.Addr().String())
+	psql := fmt.Sprintf("psql -h %s -p %s -U %s %s", host, port, o.initUser, o.initDatabase)
+	rate := fmt.Sprintf("%g auction events a second go into", o.rate)
+	if o.rate == 0 {
+		rate = "No events go into"
+	}
+	return fmt.Sprintf(`
+%s the Kafka broker at %s (topics %sperson, %sauction, %sbid).
+Streams people, auctions and bids read them; views auction_totals, top_auctions, bids_per_channel
+and bids_per_minute are kept up to date. Paste into another terminal:
+
+  %s -c 'SELECT * FROM top_auctions ORDER BY turnover DESC \watch 1'
+
+or, after %s
+
+  SELECT * FROM bids_per_minute ORDER BY minute DESC LIMIT 5 \watch 1
+  SUBSCRIBE TO bids_per_channel;                    -- every change as it happens; Ctrl-C ends it
+  SELECT name, state, reason FROM streamdb.sources; -- how the topics are read
+  SHOW CREATE MATERIALIZED VIEW top_auctions;
+
+Ctrl-C here stops; the next start goes on where it was. All data is in %s.
+`, rate, l.kafkaAddress(), demoTopicPrefix, demoTopicPrefix, demoTopicPrefix, psql, psql, o.dataDir)
+}
