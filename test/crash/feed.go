@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,6 +24,7 @@ type feed struct {
 	rate    int
 
 	fake   *kfake.Cluster // nil with a real broker
+	dir    string         // of the fake broker, which keeps its topics there
 	client *kgo.Client
 	rnd    *rand.Rand
 	made   int
@@ -29,15 +33,14 @@ type feed struct {
 const partitions = 3
 
 // newFeed connects to the broker, or starts one, and makes the topic.
-func newFeed(ctx context.Context, o options) (*feed, error) {
+func newFeed(ctx context.Context, o options, dir string) (*feed, error) {
 	f := &feed{brokers: o.kafka, rate: o.rate, rnd: rand.New(rand.NewPCG(o.seed, 2)),
 		topic: fmt.Sprintf("crash-%d", time.Now().UnixNano())}
 	if o.kafka == "" {
-		fake, err := kfake.NewCluster(kfake.NumBrokers(1))
-		if err != nil {
+		f.dir = filepath.Join(dir, "broker")
+		if err := f.startBroker(0); err != nil {
 			return nil, err
 		}
-		f.fake, f.brokers = fake, fake.ListenAddrs()[0]
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(f.brokers), kgo.DefaultProduceTopic(f.topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -47,6 +50,38 @@ func newFeed(ctx context.Context, o options) (*feed, error) {
 	f.client = client
 	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, f.topic)
 	return f, err
+}
+
+// startBroker starts a broker in this process; port 0 chooses one.
+func (f *feed) startBroker(port int) error {
+	var err error
+	for range 50 { // the port of a former one may linger for a moment
+		if f.fake, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(f.dir), kfake.Ports(port)); err == nil {
+			f.brokers = f.fake.ListenAddrs()[0]
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+// restartBroker takes the broker away for a moment, under load. A real one is
+// left alone: others may use it.
+func (f *feed) restartBroker(away time.Duration) error {
+	if f.fake == nil {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(f.brokers)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	f.fake.Close()
+	time.Sleep(away)
+	return f.startBroker(n)
 }
 
 func (f *feed) close() {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -50,8 +51,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &test{options: o, dir: dir, rnd: rand.New(rand.NewPCG(o.seed, 1)), start: time.Now()}
-	if t.feed, err = newFeed(ctx, o); err != nil {
+	t := &test{options: o, dir: filepath.Join(dir, "data"), rnd: rand.New(rand.NewPCG(o.seed, 1)), start: time.Now()}
+	if t.feed, err = newFeed(ctx, o, dir); err != nil {
 		return err
 	}
 	defer t.feed.close()
@@ -134,6 +135,12 @@ func (t *test) killAndCheck(ctx context.Context, i int) error {
 	} else {
 		t.inserts.start(ctx, t.server.Connect)
 		t.feed.run(time.Duration(20+t.rnd.IntN(400)) * time.Millisecond)
+		if i%6 == 4 {
+			if err := t.feed.restartBroker(time.Duration(t.rnd.IntN(500)) * time.Millisecond); err != nil {
+				return err
+			}
+			t.feed.run(time.Duration(t.rnd.IntN(200)) * time.Millisecond)
+		}
 		t.server.Kill()
 		if err := t.inserts.stop(); err != nil {
 			return err
@@ -182,10 +189,26 @@ func (t *test) dieAtPoint(ctx context.Context) error {
 	return errors.New("the server did not reach fail point " + point)
 }
 
+// lateSinks is how many sinks are made on the way.
+const lateSinks = 3
+
+// newView makes a view, and perhaps a sink over one that has rows already.
 func (t *test) newView(ctx context.Context, i int) error {
 	return t.query(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, fmt.Sprintf("CREATE MATERIALIZED VIEW late%d AS SELECT k, count(*) AS n, sum(v) AS s, max(v) AS m FROM events GROUP BY k", i))
+		if err != nil {
+			return err
+		}
 		t.feed.late = append(t.feed.late, fmt.Sprintf("late%d", i))
+		if len(t.feed.late) > lateSinks {
+			return nil
+		}
+		s := lateSink(t.feed.topic, i)
+		if err := s.open(t.feed.brokers); err != nil {
+			return err
+		}
+		t.sinks = append(t.sinks, s)
+		_, err = conn.Exec(ctx, s.statement(t.feed.brokers))
 		return err
 	})
 }

@@ -40,6 +40,12 @@ func sinkReaders(topic string) []*sinkReader {
 	}
 }
 
+// lateSink begins when the relation has many rows already.
+func lateSink(topic string, i int) *sinkReader {
+	return &sinkReader{name: fmt.Sprintf("late_groups%d", i), of: "groups", columns: []string{"k", "n", "s", "m"}, upsert: true,
+		topic: fmt.Sprintf("%s-late%d", topic, i)}
+}
+
 // statement creates the sink.
 func (s *sinkReader) statement(brokers string) string {
 	from, key := "FROM "+s.of, ", envelope = 'upsert', key = '"+s.columns[0]+"'"
