@@ -70,6 +70,9 @@ func (e *Engine) openSource(ctx context.Context, o *catalog.Object) (connector.S
 		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of stream %q are damaged", o.Name)
 	}
 	opts.TopicID, opts.Embedded = o.Identity, e.opts.EmbeddedBroker
+	if opts.TopicID == "" { // the broker was down at CREATE STREAM
+		opts.TopicID = e.runtime.Identity(dataflow.RelationID(o.ID))
+	}
 	return kafka.Open(ctx, opts)
 }
 
