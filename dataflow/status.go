@@ -77,7 +77,7 @@ type viewTable struct {
 
 // publishStatus builds what is to be visible with an epoch.
 func (r *Runtime) publishStatus(epoch uint64, clock int64) *published {
-	p := &published{epoch: epoch, clock: clock, views: r.viewTable}
+	p := &published{epoch: epoch, clock: clock, views: r.viewTable, errors: r.errors}
 	p.streams = make([]streamStatus, len(r.streamOrder))
 	for i, s := range r.streamOrder {
 		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.rows, s.errors, s.produced}
