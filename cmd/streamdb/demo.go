@@ -44,8 +44,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS auction_totals AS
   FROM bids GROUP BY auction;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS top_auctions AS
-  SELECT t.auction, a.seller, t.bids, t.turnover, t.top
-  FROM auction_totals t JOIN auctions a ON a.id = t.auction
+  SELECT t.auction, p.name AS seller, p.city, t.bids, t.turnover, t.top
+  FROM auction_totals t JOIN auctions a ON a.id = t.auction LEFT JOIN people p ON p.id = a.seller
   ORDER BY t.turnover DESC LIMIT 10;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS bids_per_channel AS

@@ -37,6 +37,8 @@ type EmbeddedOptions struct {
 //   - After kill -9 the log's end is found from the segments. A partition
 //     without any would begin at 0 again, so it must never lose its last one:
 //     retention leaves the newest records, and DeleteRecords is refused.
+//   - A topic is written down when it is created, not when a client's metadata
+//     request makes it by the way: so topics must be created.
 //   - After kill -9 some deleted records may be back: the log start is that of
 //     the oldest file. For a reader this is as if they had not been deleted.
 type Embedded struct {
@@ -74,7 +76,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	e := &Embedded{address: opts.Listener.Addr().String(), stop: make(chan struct{})}
 	list := []kfake.Opt{
 		kfake.NumBrokers(1), kfake.DataDir(opts.Dir), kfake.ClusterID("streamdb-embedded"),
-		kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1), kfake.WithLogger(brokerLog{opts.Log}),
+		kfake.DefaultNumPartitions(1), kfake.WithLogger(brokerLog{opts.Log}),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return opts.Listener, nil }),
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.bytes": strconv.FormatInt(opts.PartitionBytes, 10),
