@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -58,46 +57,47 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS bids_per_minute AS
   FROM bids GROUP BY 1;
 `
 
-// runDemo makes streams and views in a new directory, tells what to look at,
-// and generates events until ctx ends.
-func runDemo(ctx context.Context, o *options, db *engine.Engine, l *listeners, log *slog.Logger, stdout io.Writer) error {
-	feed := kafka.FeedOptions{
+// prepareDemo makes the topics, streams and views in a new directory, before
+// clients are let in, and returns the feed that is to run; nil without demo.
+func prepareDemo(ctx context.Context, o *options, db *engine.Engine, l *listeners, log *slog.Logger) (*kafka.FeedOptions, error) {
+	if !o.demo {
+		return nil, nil
+	}
+	feed := &kafka.FeedOptions{
 		Brokers: []string{kafka.EmbeddedBroker}, Embedded: l.kafkaAddress(), Partitions: demoPartitions,
 		Rate: o.rate, Events: nexmarkEvents{datagen.NewNexmark(1, o.rate)}, Log: log,
 	}
 	for k := range datagen.Kinds {
 		feed.Topics = append(feed.Topics, demoTopicPrefix+datagen.Kind(k).String())
 	}
-	if err := prepareDemo(ctx, o, db, &feed); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
+	if err := makeDemo(ctx, o, db, feed); err != nil {
+		return nil, fmt.Errorf("prepare the demo: %w", err)
 	}
-	fmt.Fprint(stdout, banner(o, l))
-	if o.rate == 0 {
-		return nil
-	}
-	kafka.Feed(ctx, feed)
-	return nil
+	return feed, nil
 }
 
-// prepareDemo makes the topics, streams and views. After a kill in the middle
-// it makes what is missing.
-func prepareDemo(ctx context.Context, o *options, db *engine.Engine, feed *kafka.FeedOptions) error {
+// makeDemo makes what the marker does not say was made. After a kill in the
+// middle that is what is missing.
+func makeDemo(ctx context.Context, o *options, db *engine.Engine, feed *kafka.FeedOptions) error {
 	marker := filepath.Join(o.dataDir, demoMarker)
-	if _, err := os.Stat(marker); err == nil {
-		return nil
-	} else if !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(marker); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := feed.CreateTopics(ctx); err != nil {
-		return fmt.Errorf("prepare the demo: %w", err)
+		return err
 	}
 	if err := execute(ctx, db, o.initUser, demoSQL); err != nil {
-		return fmt.Errorf("prepare the demo: %w", err)
+		return err
 	}
 	return os.WriteFile(marker, []byte("The streams and views of streamdb demo were made.\n"), 0o644)
+}
+
+// runFeed generates events until ctx ends.
+func runFeed(ctx context.Context, o *options, feed *kafka.FeedOptions) error {
+	if o.rate > 0 {
+		kafka.Feed(ctx, *feed)
+	}
+	return nil
 }
 
 // execute runs statements that return no rows.

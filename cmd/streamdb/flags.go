@@ -28,7 +28,8 @@ type options struct {
 	initDatabase string
 	initUser     string
 
-	rate float64 // of demo only
+	demo bool
+	rate float64 // of the demo
 
 	memoryBytes int64
 	// kafkaMayMove allows another port of the embedded broker when the default
@@ -69,7 +70,7 @@ func parseOptions(command string, args []string, stderr io.Writer) (*options, er
 	f := pflag.NewFlagSet("streamdb "+command, pflag.ContinueOnError)
 	f.SetOutput(stderr)
 	o.register(f)
-	if command == demoCommand {
+	if o.demo = command == demoCommand; o.demo {
 		o.registerDemo(f)
 	}
 	if err := f.Parse(args); err != nil {
@@ -89,8 +90,8 @@ func parseOptions(command string, args []string, stderr io.Writer) (*options, er
 			return nil, &usageError{err}
 		}
 	}
-	o.kafkaMayMove = command == demoCommand && !f.Changed("kafka-listen")
-	if command == demoCommand && o.kafkaListen == "" {
+	o.kafkaMayMove = o.demo && !f.Changed("kafka-listen")
+	if o.demo && o.kafkaListen == "" {
 		return nil, &usageError{errors.New("the demo needs its Kafka broker: --kafka-listen must not be empty")}
 	}
 	if err := o.check(); err != nil {

@@ -48,11 +48,16 @@ func serve(command string, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, db.Close(), listeners.close())
 	}
+	feed, err := prepareDemo(ctx, o, db, listeners, log)
+	if err != nil {
+		return errors.Join(err, db.Close(), closeBroker(), listeners.close())
+	}
 	fmt.Fprintf(stdout, "streamdb %s ready: postgres %s%s\n", buildVersion(), listeners.pg.Addr(), listeners.othersText())
 	group, ctx := errgroup.WithContext(ctx)
 	serveClients(ctx, group, db, listeners, log)
-	if command == demoCommand {
-		group.Go(func() error { return runDemo(ctx, o, db, listeners, log, stdout) })
+	if feed != nil {
+		fmt.Fprint(stdout, banner(o, listeners))
+		group.Go(func() error { return runFeed(ctx, o, feed) })
 	}
 	return errors.Join(group.Wait(), db.Close(), closeBroker())
 }
