@@ -282,7 +282,9 @@ func (d *Decoder) record(b []byte) (int, *sqlerr.Error) {
 			expect = f
 		}
 		if next != 0 && expect.stands(b, i) {
-			i += len(expect.raw)
+			if i += len(expect.raw); i < len(b) && b[i] <= ' ' {
+				i = skipSpace(b, i) // more blanks than last time
+			}
 		} else {
 			var err *sqlerr.Error
 			if i, next, err = d.fieldName(b, i, prev); err != nil {

@@ -448,6 +448,7 @@ func referenceValue(column int, raw json.RawMessage) (s string, good, known bool
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{`{"i":1,"f":2.5,"t":"x","b":true}`, `{"I":1e3, "x":{"t":[1,"\ud83c\udf88"]}, "t":"\u00e4"}`, `{"t":"ab\"","t":"c"}`, ` {"f":-0.0e-5}`, `{}`, `{"i":5.0}{`} {
 		f.Add([]byte(s), []byte(`{"t":"y","i":2}`))
+		f.Add([]byte(s), []byte(`{"i": 2, "t": "y"}`))
 	}
 	cols := []connector.Column{{Name: "i", Type: types.Int8}, {Name: "f", Type: types.Float8}, {Name: "t", Type: types.Text}, {Name: "b", Type: types.Bool}}
 	f.Fuzz(func(t *testing.T, record, before []byte) {
@@ -489,4 +490,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q: got %q, want %q", record, got, want)
 		}
 	})
+}
+
+// TestBlanksAfterColon: what was learned of a name must not refuse a record
+// that has more or fewer blanks before the value.
+func TestBlanksAfterColon(t *testing.T) {
+	cols := []connector.Column{{Name: "id", Type: types.Int8}, {Name: "name", Type: types.Text}}
+	records := []string{`{"id":1,"name":"a"}`, `{"id": 1,"name": "a"}`, "{\"id\":\t1,\"name\":\n\"a\"}", `{ "id" : 1 , "name" : "a" }`}
+	for _, first := range records {
+		for _, second := range records {
+			d := newDecoder(t, cols, nil, Options{})
+			for _, record := range []string{first, second, first, second} {
+				if err := d.Decode([]byte(record)); err != nil {
+					t.Errorf("%q after %q: %v", record, first, err)
+				}
+			}
+		}
+	}
 }
