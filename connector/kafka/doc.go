@@ -23,7 +23,9 @@
 //	    other partitions go on.
 //	I4. A record that does not decode becomes an error row (operator.ErrorSchema)
 //	    at its offset, in the same batch. A NULL value is such an error (22004)
-//	    where the envelope is none.
+//	    where the envelope is none. In an upsert table a bad record is a row, too,
+//	    and its error row lies in that row (upsert.go): the next record of its key
+//	    takes the error away, so it must keep its place.
 //	I5. No bytes of a response outlive the decoding of that response.
 //
 // Goroutines belong to Run, which waits for them; a Source has none of its own

@@ -87,7 +87,11 @@ func ParseOptions(list []connector.Option, columns []connector.Column) (Options,
 		p.option(o.Name, strings.TrimSpace(o.Value))
 	}
 	p.posErr = -1
-	for _, name := range []string{"brokers", "topic"} {
+	required := []string{"brokers", "topic"}
+	if p.upsert() {
+		required = append(required, "envelope")
+	}
+	for _, name := range required {
 		if !p.seen[name] {
 			p.fail(sqlerr.InvalidParameterValue, "option \"%s\" is required by connector \"kafka\"", name)
 		}
@@ -137,7 +141,7 @@ func (p *optionParser) option(name, value string) {
 	case "format":
 		p.supported(name, value, []string{"json"}, []string{"avro", "protobuf", "csv", "text", "bytes"})
 	case "envelope":
-		p.supported(name, value, []string{"none"}, []string{"upsert", "debezium"})
+		p.envelope(value)
 	case "on_error":
 		p.supported(name, value, []string{"redirect"}, []string{"fail", "skip", "null"})
 	case "isolation":
@@ -172,6 +176,26 @@ func (p *optionParser) supported(name, value string, now, later []string) {
 		return
 	}
 	p.oneOf(name, value, now...)
+}
+
+// upsert says whether the columns are those of a table with a primary key.
+func (p *optionParser) upsert() bool {
+	return slices.ContainsFunc(p.cols, func(c connector.Column) bool { return c.Meta == connector.FromKeyField })
+}
+
+// envelope checks what the records mean: events in a stream, rows by key in a
+// table.
+func (p *optionParser) envelope(value string) {
+	mine, other, hint := envelopeNone, envelopeUpsert, "Use CREATE TABLE with a PRIMARY KEY for rows that records replace by key."
+	if p.upsert() {
+		mine, other, hint = envelopeUpsert, envelopeNone, "Use CREATE STREAM for records that are events."
+	}
+	p.opts.Envelope = mine
+	if strings.EqualFold(value, other) {
+		p.fail(sqlerr.InvalidParameterValue, "envelope \"%s\" cannot be used here", other).Hint = hint
+		return
+	}
+	p.supported("envelope", value, []string{mine}, []string{"debezium"})
 }
 
 // brokers splits the list: given as one string the client would take it for one
@@ -266,7 +290,7 @@ func (p *optionParser) timeUnit(value string) {
 			p.opts.TimeUnit = unit
 			continue
 		}
-		if !slices.ContainsFunc(p.cols, func(c connector.Column) bool { return c.Name == column && c.Meta == connector.FromValue }) {
+		if !slices.ContainsFunc(p.cols, func(c connector.Column) bool { return c.Name == column && decoded(c.Meta) }) {
 			p.fail(sqlerr.UndefinedColumn, "column \"%s\" named in option \"timestamp_unit\" does not exist", column)
 			continue
 		}
@@ -280,7 +304,8 @@ func (p *optionParser) timeUnit(value string) {
 // checkColumns checks the columns' types.
 func (p *optionParser) checkColumns() {
 	for _, c := range p.cols {
-		if c.Meta == connector.FromValue {
+		if decoded(c.Meta) {
+			c.Meta = connector.FromValue
 			if _, err := json.New([]connector.Column{c}, nil, json.Options{}); err != nil {
 				p.errs = append(p.errs, sqlerr.From(err))
 			}
@@ -291,6 +316,9 @@ func (p *optionParser) checkColumns() {
 		}
 	}
 }
+
+// decoded says whether a column is a field of the record's value or key.
+func decoded(m connector.Meta) bool { return m == connector.FromValue || m == connector.FromKeyField }
 
 // metaTypes returns the types that a meta column may have, the default first.
 func metaTypes(m connector.Meta) (what string, ok []types.Type) {

@@ -32,6 +32,7 @@ type rows struct {
 	types     []types.Type
 	meta      []metaColumn
 	decoder   *json.Decoder
+	changes   *changes // of an upsert table
 
 	first    int64 // First of the batch being built
 	n        int   // rows in it
@@ -61,11 +62,15 @@ func newRows(o *Options, need []bool, partition int32, absent func([]string)) (*
 	r := &rows{partition: partition, topic: o.Topic, columns: o.Columns, decoder: decoder}
 	for i, c := range o.Columns {
 		r.types = append(r.types, c.Type)
-		if c.Meta != connector.FromValue {
+		if !decoded(c.Meta) {
 			r.meta = append(r.meta, metaColumn{index: i, from: c.Meta, name: c.Name, store: need == nil || need[i], vec: zset.Vector{Type: c.Type}})
 		}
 	}
-	return r, nil
+	if o.Envelope == envelopeUpsert {
+		r.types = append(r.types, operator.ChangeTypes()...)
+		r.changes, err = newChanges(o)
+	}
+	return r, err
 }
 
 // start prepares vectors for a new batch.
@@ -87,13 +92,9 @@ func (r *rows) add(rec *record) {
 	}
 	r.newest = max(r.newest, rec.time)
 	r.bytes += len(rec.value)
-	var err error
-	if rec.value == nil {
-		err = sqlerr.New(sqlerr.NullValueNotAllowed, "the record's value is NULL")
-	} else if err = r.checkMeta(rec); err == nil {
-		err = r.decoder.Decode(rec.value)
-	}
-	if err != nil {
+	if r.changes != nil {
+		r.addChange(rec)
+	} else if err := r.addEvent(rec); err != nil {
 		r.reject(rec, sqlerr.From(err))
 		return
 	}
@@ -103,6 +104,17 @@ func (r *rows) add(rec *record) {
 			r.appendMeta(m, rec)
 		}
 	}
+}
+
+// addEvent decodes a record that is a row for itself.
+func (r *rows) addEvent(rec *record) error {
+	if rec.value == nil {
+		return sqlerr.New(sqlerr.NullValueNotAllowed, "the record's value is NULL")
+	}
+	if err := r.checkMeta(rec); err != nil {
+		return err
+	}
+	return r.decoder.Decode(rec.value)
 }
 
 // full says whether the batch should be pushed before the next record.
@@ -157,7 +169,7 @@ func (r *rows) appendMeta(m *metaColumn, rec *record) {
 	case connector.FromTopic:
 		m.vec.AppendString(r.topic)
 	case connector.FromPayload:
-		m.vec.AppendBytes(rec.value)
+		appendNullable(&m.vec, rec.value)
 	case connector.FromKey:
 		if rec.key == nil {
 			m.vec.AppendNull()
@@ -215,15 +227,20 @@ func (r *rows) reject(rec *record, err *sqlerr.Error) {
 	if r.errors == nil {
 		r.errors = zset.NewBatch(operator.ErrorSchema(), 16)
 	}
-	c := r.errors.Cols
-	c[0].AppendInt(int64(r.partition))
+	appendError(r.errors, r.partition, rec, err)
+}
+
+// appendError appends the error row of a record.
+func appendError(b *zset.Batch, partition int32, rec *record, err *sqlerr.Error) {
+	c := b.Cols
+	c[0].AppendInt(int64(partition))
 	c[1].AppendInt(rec.offset)
 	c[2].AppendInt(timestamp(rec.time))
 	appendNullable(&c[3], rec.key)
 	appendNullable(&c[4], rec.value[:min(len(rec.value), maxErrorValue)])
 	c[5].AppendString(err.Code)
 	c[6].AppendString(err.Message)
-	r.errors.AddRow(1)
+	b.AddRow(1)
 }
 
 func appendNullable(v *zset.Vector, b []byte) {
@@ -242,6 +259,9 @@ func (r *rows) take(next int64) *connector.Batch {
 		b.Rows.Cols[i].Type = t
 	}
 	r.decoder.Take(b.Rows.Cols)
+	if r.changes != nil {
+		r.changes.take(b.Rows.Cols)
+	}
 	for i := range r.meta {
 		if m := &r.meta[i]; m.store {
 			b.Rows.Cols[m.index] = m.vec

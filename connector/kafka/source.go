@@ -185,8 +185,13 @@ func (s *Source) Sample(ctx context.Context, n int) (*connector.Sample, error) {
 		return nil, err
 	}
 	err = reader.Run(ctx, starts, until, func(_ context.Context, b *connector.Batch) error {
-		if out.Record == "" && b.Rows.N > 0 {
-			out.Record = rowText(s.opts.Columns, b)
+		if out.Record == "" && out.Err == nil && b.Rows.N > 0 {
+			if s.opts.Envelope == envelopeUpsert {
+				out.Err = changeError(b.Rows, 0)
+			}
+			if out.Err == nil {
+				out.Record = rowText(s.opts.Columns, b)
+			}
 		}
 		if e := b.Errors; out.Err == nil && e != nil && e.N > 0 {
 			out.Err = sqlerr.New(string(e.Cols[5].Bytes(0)), "%s", e.Cols[6].Bytes(0))
