@@ -29,6 +29,8 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewTopK(n.TopK)
 	case n.Upsert != nil:
 		return operator.NewUpsert(n.Upsert)
+	case n.TableFunction != nil:
+		return operator.NewTableFunction(n.TableFunction)
 	case n.Checksum != nil:
 		return operator.NewChecksum(n.Checksum)
 	case n.Outbox != nil:
@@ -61,6 +63,8 @@ func (n *Node) Output() []types.Type {
 		return n.TopK.Input
 	case n.Upsert != nil:
 		return n.Upsert.Columns
+	case n.TableFunction != nil:
+		return n.TableFunction.Output()
 	}
 	return nil
 }
@@ -82,6 +86,8 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.TopK.Input}
 	case n.Upsert != nil:
 		return [][]types.Type{n.Upsert.Input()}
+	case n.TableFunction != nil:
+		return [][]types.Type{n.TableFunction.Input}
 	case n.Checksum != nil:
 		return [][]types.Type{n.Checksum.Input}
 	case n.Outbox != nil:
@@ -116,7 +122,7 @@ func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
 		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
-		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil,
+		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil,
 	} {
 		if set {
 			k++
@@ -163,6 +169,9 @@ func (g *Graph) validateNode(i int) error {
 			return fmt.Errorf("input %d: %w", in, err)
 		}
 	}
+	if err := g.checkShared(n); err != nil {
+		return err
+	}
 	if n.Relation != nil {
 		return checkColumns(n.Relation.Need, len(n.Relation.Types))
 	}
@@ -172,6 +181,38 @@ func (g *Graph) validateNode(i int) error {
 	}
 	_, err := BuildOperator(n)
 	return err
+}
+
+// checkShared checks where a leaf that brings changes only, or a map of it, is
+// read: by the shared side of a join, which has the other rows, and by nothing
+// else; and that such a side reads one.
+func (g *Graph) checkShared(n *Node) error {
+	for j, in := range n.Inputs {
+		want := n.Map != nil && g.changesOnly(in)
+		if n.Join != nil {
+			side := n.Join.LeftShared
+			if j == 1 {
+				side = n.Join.RightShared
+			}
+			want = side != nil
+		}
+		if g.changesOnly(in) != want {
+			return fmt.Errorf("input %d brings changes only, or the join's side is not shared", j)
+		}
+	}
+	return nil
+}
+
+// changesOnly says whether a node puts out changes of rows that it never had.
+func (g *Graph) changesOnly(i int) bool {
+	n := &g.Nodes[i]
+	switch {
+	case n.Relation != nil:
+		return n.Relation.Shared
+	case n.Map != nil && len(n.Inputs) == 1:
+		return g.changesOnly(n.Inputs[0])
+	}
+	return false
 }
 
 // sameTypes compares without type modifiers, which say nothing of the values'

@@ -92,6 +92,9 @@ func (x *execution) build() error {
 		case n.Join != nil:
 			s.other, err = operator.NewJoinIn(x.opts.Env, n.Join)
 			s.waiting = make([]operator.Delta, 2)
+		case n.TableFunction != nil:
+			s.other, err = operator.NewTableFunctionIn(x.opts.Env, n.TableFunction)
+			s.waiting = make([]operator.Delta, 1)
 		default:
 			s.other, err = BuildOperator(n)
 			s.waiting = make([]operator.Delta, len(n.Inputs))

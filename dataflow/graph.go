@@ -23,18 +23,19 @@ type Graph struct {
 // Node is one operator of a graph; exactly one of the pointers is set. Inputs
 // are indexes of earlier nodes. The last node is the graph's output.
 type Node struct {
-	Inputs      []int                     `json:"inputs,omitempty"`
-	Relation    *RelationInput            `json:"relation,omitempty"`
-	Map         *operator.MapSpec         `json:"map,omitempty"`
-	Aggregate   *operator.AggregateSpec   `json:"aggregate,omitempty"`
-	Materialize *operator.MaterializeSpec `json:"materialize,omitempty"`
-	Values      *ValuesInput              `json:"values,omitempty"`
-	Union       *operator.UnionSpec       `json:"union,omitempty"`
-	Join        *operator.JoinSpec        `json:"join,omitempty"`
-	TopK        *operator.TopKSpec        `json:"topK,omitempty"`
-	Upsert      *operator.UpsertSpec      `json:"upsert,omitempty"`
-	Checksum    *operator.ChecksumSpec    `json:"checksum,omitempty"` // the end of a sink's graph
-	Outbox      *operator.OutboxSpec      `json:"outbox,omitempty"`   // the end of a sink's graph
+	Inputs        []int                       `json:"inputs,omitempty"`
+	Relation      *RelationInput              `json:"relation,omitempty"`
+	Map           *operator.MapSpec           `json:"map,omitempty"`
+	Aggregate     *operator.AggregateSpec     `json:"aggregate,omitempty"`
+	Materialize   *operator.MaterializeSpec   `json:"materialize,omitempty"`
+	Values        *ValuesInput                `json:"values,omitempty"`
+	Union         *operator.UnionSpec         `json:"union,omitempty"`
+	Join          *operator.JoinSpec          `json:"join,omitempty"`
+	TopK          *operator.TopKSpec          `json:"topK,omitempty"`
+	Upsert        *operator.UpsertSpec        `json:"upsert,omitempty"`
+	TableFunction *operator.TableFunctionSpec `json:"tableFunction,omitempty"`
+	Checksum      *operator.ChecksumSpec      `json:"checksum,omitempty"` // the end of a sink's graph
+	Outbox        *operator.OutboxSpec        `json:"outbox,omitempty"`   // the end of a sink's graph
 }
 
 // RelationInput is a leaf: the deltas of a relation. Need lists the columns
@@ -43,6 +44,9 @@ type RelationInput struct {
 	Relation RelationID   `json:"relation"`
 	Types    []types.Type `json:"types"`
 	Need     []int        `json:"need,omitzero"`
+	// Shared: the rows are read from the relation's arrangement by a join
+	// (operator.SharedSide); the leaf brings what changes, never what was there.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // ValuesInput is a leaf with constant rows (row bytes of zset.AppendRow),

@@ -137,12 +137,9 @@ func isText(t types.Type) bool {
 	return false
 }
 
-// objectConstant finds the object that a constant names. A parameter is left to
-// its type: clients send OIDs.
+// objectConstant finds the object that a constant names. An untyped parameter
+// is taken for a name, too; an OID as text is one.
 func (b *binder) objectConstant(kind string, t types.Type, arg *expr.Expr) (*expr.Expr, error) {
-	if arg.Op == expr.OpParam && arg.Type == types.Unknown {
-		return nil, nil
-	}
 	if arg.Op != expr.OpConst {
 		if kind == "class" || kind == "type" {
 			text, err := b.coerce(arg, types.Text, expr.Explicit)

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/streamdb/streamdb/dataflow"
-	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -12,92 +12,105 @@ import (
 	"github.com/streamdb/streamdb/sql/types"
 )
 
-// TableFunction puts out the rows of a function that returns a set, of
-// arguments that are constant when the query runs.
+// TableFunction puts out each row of its input with each row that functions
+// return for it; several functions are read side by side.
 type TableFunction struct {
-	Func       *tableFunction
-	Args       []*expr.Expr
-	Columns    []types.Type
+	Input      Node
+	Calls      []FunctionCall
 	Ordinality bool // a last column numbers the rows
-	Pos        int
+}
+
+// FunctionCall is one function over the columns of the input.
+type FunctionCall struct {
+	Name   string
+	Args   []*expr.Expr
+	Column types.Type
 }
 
 // Types implements Node.
-func (f *TableFunction) Types() []types.Type { return f.Columns }
+func (f *TableFunction) Types() []types.Type {
+	out := append([]types.Type(nil), f.Input.Types()...)
+	for _, c := range f.Calls {
+		out = append(out, c.Column)
+	}
+	if f.Ordinality {
+		out = append(out, types.Int8)
+	}
+	return out
+}
 
 // Inputs implements Node.
-func (f *TableFunction) Inputs() []Node { return nil }
+func (f *TableFunction) Inputs() []Node { return []Node{f.Input} }
 
-// maxFunctionRows bounds what a table function may return: its rows are made
-// before the query starts.
-const maxFunctionRows = 1_000_000
-
-func errLateralFunction(f *TableFunction) error {
-	return notSupported(f.Pos, "function %s in FROM with arguments from other tables is not supported yet", f.Func.name)
+// over returns the node over another input, with its arguments replaced.
+func (f *TableFunction) over(input Node, args func([]*expr.Expr) []*expr.Expr) *TableFunction {
+	out := &TableFunction{Input: input, Ordinality: f.Ordinality}
+	for _, c := range f.Calls {
+		out.Calls = append(out.Calls, FunctionCall{Name: c.Name, Args: args(c.Args), Column: c.Column})
+	}
+	return out
 }
 
-// tableFunction evaluates a table function.
+// unitRow is one row of no columns.
+func unitRow() Node { return &Values{Rows: [][]*expr.Expr{{}}} }
+
+func isUnitRow(n Node) bool {
+	v, ok := n.(*Values)
+	return ok && len(v.Rows) == 1 && len(v.Columns) == 0
+}
+
+// tableFunction lowers functions in FROM.
 func (l *lowerer) tableFunction(f *TableFunction) (int, error) {
-	args := make([]types.Datum, len(f.Args))
-	null := false
-	for i, e := range f.Args {
-		if !e.IsConst() {
-			return 0, errLateralFunction(f)
-		}
-		var err error
-		if args[i], err = expr.EvalConst(e, l.env); err != nil {
-			return 0, err
-		}
-		null = null || args[i].Null
+	spec := &operator.TableFunctionSpec{Input: f.Input.Types(), Ordinality: f.Ordinality}
+	for _, c := range f.Calls {
+		spec.Calls = append(spec.Calls, operator.TableCall{Func: c.Name, Args: c.Args, Column: c.Column})
 	}
-	out := &dataflow.ValuesInput{Types: f.Columns, Rows: [][]byte{}}
-	if null {
-		return l.add(dataflow.Node{Values: out}), nil
+	below, err := l.lower(f.Input, allColumns(len(spec.Input)))
+	if err != nil {
+		return 0, err
 	}
-	err := f.Func.rows(l.env, f.Args, args, func(row ...types.Datum) error {
-		if len(out.Rows) >= maxFunctionRows {
-			return sqlerr.New(sqlerr.ProgramLimitExceeded, "function %s returns more than %d rows", f.Func.name, maxFunctionRows)
-		}
-		if f.Ordinality {
-			row = append(row, types.Datum{Int: int64(len(out.Rows) + 1)})
-		}
-		out.Rows = append(out.Rows, zset.AppendRowDatums(nil, f.Columns, row))
-		return nil
-	})
-	return l.add(dataflow.Node{Values: out}), err
+	return l.add(dataflow.Node{Inputs: []int{below}, TableFunction: spec}), nil
 }
 
-// bindFunctionTable binds f(...) in FROM. left are the items before it, whose
-// columns its arguments may name.
+// bindFunctionTable binds f(...) and ROWS FROM (f(...), ...) in FROM.
 func (b *binder) bindFunctionTable(t *ast.FuncTable, ctes *cteScope) (Node, *scope, error) {
-	if len(t.Funcs) != 1 || t.RowsFrom {
-		return nil, nil, notSupported(t.Position(), "ROWS FROM is not supported yet")
-	}
-	if len(t.Columns) > 0 || len(t.Funcs[0].Columns) > 0 {
+	if len(t.Columns) > 0 {
 		return nil, nil, notSupported(t.Position(), "column definitions for functions in FROM are not supported yet")
 	}
-	call, ok := t.Funcs[0].Func.(*ast.FuncCall)
-	if !ok {
-		return b.scalarTable(t, t.Funcs[0].Func, ctes)
+	node := &TableFunction{Input: unitRow(), Ordinality: t.Ordinality}
+	var names []string
+	for _, item := range t.Funcs {
+		if len(item.Columns) > 0 {
+			return nil, nil, notSupported(item.Position(), "column definitions for functions in FROM are not supported yet")
+		}
+		call, ok := item.Func.(*ast.FuncCall)
+		if !ok || findTableFunction(call) == nil {
+			if len(t.Funcs) == 1 {
+				return b.scalarTable(t, item.Func, ctes)
+			}
+			return nil, nil, notSupported(item.Position(), "this function in ROWS FROM is not supported yet")
+		}
+		args, err := b.exprs(call.Args, &exprContext{scope: &scope{ctes: ctes}, clause: "FROM"})
+		if err != nil {
+			return nil, nil, err
+		}
+		f := findTableFunction(call)
+		c := FunctionCall{Name: f.name}
+		name, err := f.bind(b, &c, args)
+		if err != nil {
+			return nil, nil, sqlerr.From(err).At(call.Position())
+		}
+		if b.env.InView && c.Column.Base() == types.Timestamptz {
+			return nil, nil, notSupported(call.Position(), "generate_series over timestamps with time zone is not supported in a materialized view")
+		}
+		node.Calls, names = append(node.Calls, c), append(names, name)
 	}
-	f := findTableFunction(call)
-	if f == nil {
-		return b.scalarTable(t, call, ctes)
-	}
-	args, err := b.exprs(call.Args, &exprContext{scope: &scope{ctes: ctes}, clause: "FROM"})
-	if err != nil {
-		return nil, nil, err
-	}
-	node := &TableFunction{Func: f, Pos: call.Position(), Ordinality: t.Ordinality}
-	names, err := f.bind(b, node, args)
-	if err != nil {
-		return nil, nil, sqlerr.From(err).At(call.Position())
-	}
+	name := node.Calls[0].Name
 	if t.Ordinality {
-		node.Columns, names = append(node.Columns, types.Int8), append(names, "ordinality")
+		names = append(names, "ordinality")
 	}
-	s := functionScope(t, f.name, names, node.Columns, ctes)
-	return node, s, s.rename(f.name, t.Alias)
+	s := functionScope(t, name, names, node.Types(), ctes)
+	return node, s, s.rename(name, t.Alias)
 }
 
 // functionScope names the columns: the alias of a function of one column names
@@ -153,6 +166,9 @@ func (b *binder) lateral(left Node, ls *scope, item ast.TableExpr, kind JoinKind
 	if err != nil {
 		return nil, nil, err
 	}
+	if f, ok := right.(*TableFunction); ok && kind == InnerJoin && isUnitRow(f.Input) {
+		return f.over(left, lowerLevel), both, nil
+	}
 	if len(refs) == 0 {
 		right, err = (&unnester{}).lower(right)
 		return &Join{Kind: kind, Left: left, Right: right}, both, err
@@ -177,6 +193,21 @@ func (b *binder) lateral(left Node, ls *scope, item ast.TableExpr, kind JoinKind
 	joined := &Join{Kind: kind, Left: left, Right: right, On: on}
 	project := identityOr(nil, joined)
 	return &Map{Input: joined, Project: append(project[:width:width], project[width+len(refs):]...)}, both, nil
+}
+
+// lowerLevel takes one level off outer columns: those of the query right around
+// become columns of the row.
+func lowerLevel(es []*expr.Expr) []*expr.Expr {
+	out := make([]*expr.Expr, len(es))
+	for i, e := range es {
+		out[i] = expr.RemapColumns(e, func(col int) int {
+			if isOuter(col) {
+				return col - 1<<outerShift
+			}
+			return col
+		})
+	}
+	return out
 }
 
 // lateralJoin binds a join whose right side may name columns of the left one.
@@ -211,47 +242,41 @@ func isLateral(item ast.TableExpr) bool {
 }
 
 // expandSetTargets moves functions that return sets from the select list to
-// FROM: SELECT f(x) FROM t is SELECT s.f FROM t, f(x) AS s for one such
-// function.
-func expandSetTargets(sel *ast.Select) (*ast.Select, error) {
-	found := -1
+// FROM: SELECT f(x), g(x) FROM t is SELECT s.f, s.g FROM t, ROWS FROM (f(x),
+// g(x)) AS s. Grouping would come before, so it is refused beside them.
+func expandSetTargets(sel *ast.Select) (out *ast.Select, expanded bool) {
+	const alias = "?set?"
+	table := &ast.FuncTable{Pos: sel.Pos, Lateral: true, RowsFrom: true, Alias: &ast.Alias{Pos: sel.Pos, Name: alias}}
+	moved := *sel
+	moved.Targets = append([]*ast.Target(nil), sel.Targets...)
 	for i, t := range sel.Targets {
 		call, ok := t.Expr.(*ast.FuncCall)
 		if !ok || findTableFunction(call) == nil {
 			continue
 		}
-		if found >= 0 {
-			return nil, notSupported(call.Position(), "several functions that return sets in one select list are not supported yet").
-				WithHint("Put them into FROM.")
+		column := alias + itoa(len(table.Funcs))
+		table.Funcs = append(table.Funcs, &ast.TableFunc{Pos: t.Pos, Func: call})
+		table.Alias.Columns = append(table.Alias.Columns, column)
+		target := *t
+		target.Expr = &ast.ColumnRef{Pos: t.Pos, Qualifier: []string{alias}, Name: column}
+		if target.Alias == "" {
+			target.Alias = call.Name
 		}
-		found = i
+		moved.Targets[i] = &target
 	}
-	if found < 0 {
-		return sel, nil
+	if len(table.Funcs) == 0 {
+		return sel, false
 	}
-	t := sel.Targets[found]
-	call := t.Expr.(*ast.FuncCall)
-	const alias = "?set?"
-	table := &ast.FuncTable{Pos: t.Pos, Lateral: true, Funcs: []*ast.TableFunc{{Pos: t.Pos, Func: call}}, Alias: &ast.Alias{Pos: t.Pos, Name: alias, Columns: []string{alias}}}
-	out := *sel
-	out.From = append(sel.From[:len(sel.From):len(sel.From)], table)
-	out.Targets = append([]*ast.Target(nil), sel.Targets...)
-	moved := *t
-	moved.Expr = &ast.ColumnRef{Pos: t.Pos, Qualifier: []string{alias}, Name: alias}
-	if moved.Alias == "" {
-		moved.Alias = call.Name
-	}
-	out.Targets[found] = &moved
-	return &out, nil
+	moved.From = append(sel.From[:len(sel.From):len(sel.From)], table)
+	return &moved, true
 }
 
-// tableFunction is one function that returns a set.
+// tableFunction is one function that returns a set of single values.
 type tableFunction struct {
 	name string
-	// bind checks and coerces the arguments, sets node.Args and node.Columns and
-	// names the columns.
-	bind func(b *binder, node *TableFunction, args []*expr.Expr) ([]string, error)
-	rows func(env *expr.Env, exprs []*expr.Expr, args []types.Datum, emit func(row ...types.Datum) error) error
+	// bind checks and coerces the arguments, sets call.Args and call.Column and
+	// names the column.
+	bind func(b *binder, call *FunctionCall, args []*expr.Expr) (string, error)
 }
 
 func findTableFunction(call *ast.FuncCall) *tableFunction {
@@ -270,20 +295,18 @@ func findTableFunction(call *ast.FuncCall) *tableFunction {
 
 func tableFunctions() []*tableFunction {
 	return []*tableFunction{
-		{"generate_series", bindSeries, seriesRows},
-		{"unnest", bindUnnest, unnestRows},
-		{"generate_subscripts", bindSubscripts, subscriptRows},
-		{"pg_partition_ancestors", bindAncestors, func(*expr.Env, []*expr.Expr, []types.Datum, func(...types.Datum) error) error {
-			return nil // nothing is partitioned
-		}},
+		{"generate_series", bindSeries},
+		{"unnest", bindUnnest},
+		{"generate_subscripts", bindSubscripts},
+		{"pg_partition_ancestors", bindAncestors},
 	}
 }
 
 // arguments coerces arguments to the given types; one that is missing at the
 // end of the list is left out.
-func (b *binder) arguments(node *TableFunction, args []*expr.Expr, least int, ts ...types.Type) error {
+func (b *binder) arguments(node *FunctionCall, args []*expr.Expr, least int, ts ...types.Type) error {
 	if len(args) < least || len(args) > len(ts) {
-		return sqlerr.New(sqlerr.UndefinedFunction, "function %s with %d arguments does not exist", node.Func.name, len(args))
+		return sqlerr.New(sqlerr.UndefinedFunction, "function %s with %d arguments does not exist", node.Name, len(args))
 	}
 	for i, a := range args {
 		out, err := b.coerce(a, ts[i], expr.Implicit)
@@ -296,13 +319,13 @@ func (b *binder) arguments(node *TableFunction, args []*expr.Expr, least int, ts
 }
 
 // bindSeries binds generate_series over integers, numeric and timestamps.
-func bindSeries(b *binder, node *TableFunction, args []*expr.Expr) ([]string, error) {
+func bindSeries(b *binder, node *FunctionCall, args []*expr.Expr) (string, error) {
 	if len(args) < 2 || len(args) > 3 {
-		return nil, sqlerr.New(sqlerr.UndefinedFunction, "function generate_series with %d arguments does not exist", len(args))
+		return "", sqlerr.New(sqlerr.UndefinedFunction, "function generate_series with %d arguments does not exist", len(args))
 	}
 	t, err := expr.CommonType(typesOf(args[:2]), "generate_series")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	step := t
 	switch t.Base() {
@@ -317,106 +340,32 @@ func bindSeries(b *binder, node *TableFunction, args []*expr.Expr) ([]string, er
 	case types.Timestamp, types.Timestamptz:
 		step = types.Interval
 	default:
-		return nil, sqlerr.New(sqlerr.UndefinedFunction, "function generate_series(%s, %s) does not exist", args[0].Type, args[1].Type)
+		return "", sqlerr.New(sqlerr.UndefinedFunction, "function generate_series(%s, %s) does not exist", args[0].Type, args[1].Type)
 	}
 	if step == types.Interval && len(args) == 2 {
-		return nil, sqlerr.New(sqlerr.UndefinedFunction, "function generate_series(%s, %s) does not exist", t, t)
+		return "", sqlerr.New(sqlerr.UndefinedFunction, "function generate_series(%s, %s) does not exist", t, t)
 	}
-	node.Columns = []types.Type{t}
-	return []string{node.Func.name}, b.arguments(node, args, 2, t, t, step)
+	node.Column = t
+	return node.Name, b.arguments(node, args, 2, t, t, step)
 }
 
-// seriesRows adds the step with the operator of SQL.
-func seriesRows(env *expr.Env, exprs []*expr.Expr, args []types.Datum, emit func(...types.Datum) error) error {
-	t := exprs[0].Type
-	step := expr.Constant(t, types.Datum{Int: 1})
-	if t.Base() == types.Numeric {
-		step = expr.Constant(types.Int4, types.Datum{Int: 1})
-	}
-	if len(args) == 3 {
-		step = expr.Constant(exprs[2].Type, args[2])
-	}
-	at := args[0]
-	next := func(from types.Datum) (types.Datum, error) {
-		sum, err := expr.NewOperator(env, "+", expr.Constant(t, from), step)
-		if err != nil {
-			return types.Datum{}, err
-		}
-		return expr.EvalConst(sum, env)
-	}
-	second, err := next(at)
-	if err != nil {
-		return err
-	}
-	up := types.Compare(t, second, at)
-	if up == 0 {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "step size cannot equal zero")
-	}
-	for types.Compare(t, at, args[1])*up <= 0 {
-		if err := emit(at); err != nil {
-			return err
-		}
-		if at, err = next(at); sqlerr.Code(err) == sqlerr.NumericValueOutOfRange {
-			return nil // the last value of the type
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func bindUnnest(b *binder, node *TableFunction, args []*expr.Expr) ([]string, error) {
+func bindUnnest(b *binder, node *FunctionCall, args []*expr.Expr) (string, error) {
 	if len(args) != 1 || !args[0].Type.IsArray() {
-		return nil, notSupported(node.Pos, "unnest is supported with one array")
+		return "", notSupported(-1, "unnest is supported with one array")
 	}
-	node.Args, node.Columns = args, []types.Type{args[0].Type.Elem()}
-	return []string{node.Func.name}, nil
+	node.Args, node.Column = args, args[0].Type.Elem()
+	return node.Name, nil
 }
 
-func unnestRows(_ *expr.Env, exprs []*expr.Expr, args []types.Datum, emit func(...types.Datum) error) error {
-	l, ok := types.DecodeList(exprs[0].Type, args[0].Bytes)
-	if !ok {
-		return sqlerr.New(sqlerr.DataCorrupted, "corrupt array")
-	}
-	for l.Next() {
-		if err := emit(l.Elem()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func bindSubscripts(b *binder, node *TableFunction, args []*expr.Expr) ([]string, error) {
+func bindSubscripts(b *binder, node *FunctionCall, args []*expr.Expr) (string, error) {
 	if len(args) < 2 || len(args) > 3 || !args[0].Type.IsArray() {
-		return nil, sqlerr.New(sqlerr.UndefinedFunction, "function generate_subscripts with these arguments does not exist")
+		return "", sqlerr.New(sqlerr.UndefinedFunction, "function generate_subscripts with these arguments does not exist")
 	}
-	node.Columns = []types.Type{types.Int4}
-	return []string{node.Func.name}, b.arguments(node, args, 2, args[0].Type, types.Int4, types.Bool)
+	node.Column = types.Int4
+	return node.Name, b.arguments(node, args, 2, args[0].Type, types.Int4, types.Bool)
 }
 
-func subscriptRows(_ *expr.Env, exprs []*expr.Expr, args []types.Datum, emit func(...types.Datum) error) error {
-	l, ok := types.DecodeList(exprs[0].Type, args[0].Bytes)
-	if !ok {
-		return sqlerr.New(sqlerr.DataCorrupted, "corrupt array")
-	}
-	dims := l.Dims()
-	if args[1].Int < 1 || args[1].Int > int64(len(dims)) {
-		return nil
-	}
-	d := dims[args[1].Int-1]
-	for i := range int64(d.Len) {
-		at := int64(d.Lower) + i
-		if len(args) == 3 && args[2].Bool {
-			at = int64(d.Lower) + int64(d.Len) - 1 - i
-		}
-		if err := emit(types.Datum{Int: at}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func bindAncestors(b *binder, node *TableFunction, args []*expr.Expr) ([]string, error) {
-	node.Columns = []types.Type{types.Regclass}
-	return []string{"relid"}, b.arguments(node, args, 1, types.Regclass)
+func bindAncestors(b *binder, node *FunctionCall, args []*expr.Expr) (string, error) {
+	node.Column = types.Regclass
+	return "relid", b.arguments(node, args, 1, types.Regclass)
 }

@@ -39,10 +39,7 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	if err := refuseSelect(sel); err != nil {
 		return nil, err
 	}
-	sel, err := expandSetTargets(sel)
-	if err != nil {
-		return nil, err
-	}
+	sel, expanded := expandSetTargets(sel)
 	input, scope, err := b.bindFrom(sel.From, ctes)
 	if err != nil {
 		return nil, err
@@ -65,6 +62,9 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	}
 	if err := s.bindOrderBy(order); err != nil {
 		return nil, err
+	}
+	if expanded && (s.grouped || len(s.aggs.calls) > 0) {
+		return nil, notSupported(sel.Position(), "a function that returns a set beside GROUP BY or an aggregate is not supported yet")
 	}
 	return s.assemble(input, having)
 }

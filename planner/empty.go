@@ -13,6 +13,8 @@ func isEmpty(n Node) bool {
 		return isEmpty(n.Input)
 	case *TopK:
 		return isEmpty(n.Input)
+	case *TableFunction:
+		return isEmpty(n.Input)
 	case *Aggregate:
 		return len(n.Keys) > 0 && isEmpty(n.Input)
 	case *Join:

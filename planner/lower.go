@@ -259,7 +259,7 @@ func appendOnly(n Node) bool {
 		return n.Relation.AppendOnly
 	case *Values:
 		return true
-	case *Map, *Union:
+	case *Map, *Union, *TableFunction:
 		for _, in := range n.Inputs() {
 			if !appendOnly(in) {
 				return false

@@ -72,7 +72,11 @@ func nodeText(n Node) string {
 	case *Union:
 		return "union all"
 	case *TableFunction:
-		return n.Func.name + "(" + exprList(n.Args) + ")"
+		calls := make([]string, len(n.Calls))
+		for i, c := range n.Calls {
+			calls[i] = c.Name + "(" + exprList(c.Args) + ")"
+		}
+		return strings.Join(calls, ", ")
 	case *Join:
 		text := string(n.Kind) + " join"
 		if n.On != nil {
@@ -184,6 +188,12 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		return joinSpecText(n.Join)
 	case n.TopK != nil:
 		return topKSpecText(n.TopK)
+	case n.TableFunction != nil:
+		calls := make([]string, len(n.TableFunction.Calls))
+		for i, c := range n.TableFunction.Calls {
+			calls[i] = c.Func + "(" + exprList(c.Args) + ")"
+		}
+		return "rows of " + strings.Join(calls, ", ")
 	case n.Upsert != nil:
 		return fmt.Sprintf("upsert by %v", n.Upsert.Key)
 	case n.Checksum != nil:

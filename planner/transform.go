@@ -14,6 +14,8 @@ func rebuild(n Node, inputs []Node) Node {
 		return &Aggregate{Input: inputs[0], Keys: n.Keys, Calls: n.Calls}
 	case *Union:
 		return &Union{Sides: inputs}
+	case *TableFunction:
+		return n.over(inputs[0], func(es []*expr.Expr) []*expr.Expr { return es })
 	case *Collect:
 		out := *n
 		out.Input = inputs[0]
@@ -74,9 +76,7 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 			}
 			return out
 		case *TableFunction:
-			out := *n
-			out.Args = all(n.Args)
-			return &out
+			return n.over(n.Input, all)
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
 		case *Join:

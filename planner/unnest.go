@@ -137,6 +137,9 @@ func (u *unnester) top(n Node) (Node, error) {
 // apply returns a plan with the domain's columns before n's: for each row of
 // the domain the rows that n has for it.
 func (u *unnester) apply(n Node) (Node, error) {
+	if isUnitRow(n) {
+		return u.domain, nil
+	}
 	if !correlated(n) {
 		below, err := u.lower(n)
 		return &Join{Kind: InnerJoin, Left: u.domain, Right: below}, err
@@ -166,7 +169,11 @@ func (u *unnester) apply(n Node) (Node, error) {
 	case *TopK:
 		return nil, notSupported(0, "LIMIT in a subquery that reads columns around it is not supported yet")
 	case *TableFunction:
-		return nil, errLateralFunction(n)
+		in, err := u.apply(n.Input)
+		if err != nil {
+			return nil, err
+		}
+		return n.over(in, u.all), nil
 	case *Collect:
 		return nil, refused(n)
 	}
