@@ -9,7 +9,6 @@ import (
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/zset"
-	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -39,6 +38,9 @@ func (s *Session) prepareDML(p *Prepared, st ast.Stmt) error {
 	}
 	p.version, p.ParamTypes = env.Catalog.Version(), d.Query.Params
 	p.run = func(ctx context.Context, params []types.Datum, _ Rows) (string, error) {
+		if err := s.refuseReadOnly(p.Statement); err != nil {
+			return "", err
+		}
 		n, err := s.runDML(ctx, d, params)
 		return tag + strconv.FormatInt(n, 10), err
 	}
@@ -60,9 +62,6 @@ func (s *Session) runDML(ctx context.Context, d *planner.DML, params []types.Dat
 		return 0, err
 	}
 	if s.tx.open {
-		if s.settings.isOn("transaction_read_only") || s.tx.readOnly {
-			return 0, sqlerr.New(sqlerr.ReadOnlySQLTransaction, "cannot execute a data-modifying statement in a read-only transaction")
-		}
 		r := &reading{session: s, plan: plan}
 		if err := r.await(ctx); err != nil {
 			return 0, err

@@ -195,21 +195,21 @@ func (s *Session) prepare(p *Prepared) error {
 	case *ast.SelectStmt:
 		return s.prepareSelect(p, st)
 	case *ast.CreateStream:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createStream(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createStream(ctx, st) })
 	case *ast.Insert, *ast.Update, *ast.Delete:
 		return s.prepareDML(p, st)
 	case *ast.CreateTable:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createTable(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createTable(ctx, st) })
 	case *ast.CreateIndex:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createIndex(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createIndex(ctx, st) })
 	case *ast.CreateMaterializedView:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createMaterializedView(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createMaterializedView(ctx, st) })
 	case *ast.CreateView:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createView(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createView(ctx, st) })
 	case *ast.CreateSink:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.createSink(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createSink(ctx, st) })
 	case *ast.Drop:
-		p.run = s.ddl(func(ctx context.Context) (string, error) { return s.drop(ctx, st) })
+		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.drop(ctx, st) })
 	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.SetTransaction, *ast.Savepoint, *ast.ReleaseSavepoint, *ast.RollbackTo:
 		return s.prepareTransaction(p, st)
 	case *ast.SetVariable, *ast.ResetVariable, *ast.ShowVariable, *ast.Discard:

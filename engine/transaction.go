@@ -218,10 +218,30 @@ func (s *Session) warnIfIdle() {
 	}
 }
 
+// refuseReadOnly refuses a statement that changes something in a transaction
+// that is read only.
+func (s *Session) refuseReadOnly(st *Statement) error {
+	readOnly := s.tx.readOnly
+	if !s.tx.open || s.tx.implicit {
+		readOnly = s.settings.isOn("default_transaction_read_only")
+	}
+	if !readOnly && !s.settings.isOn("transaction_read_only") {
+		return nil
+	}
+	name := firstWords(st.Text(), 1)
+	if name == "CREATE" || name == "DROP" {
+		name = firstWords(st.Text(), 2)
+	}
+	return sqlerr.New(sqlerr.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", name)
+}
+
 // ddl wraps a statement that changes the catalog: it stands alone. In a string
 // of several statements it commits what came before it.
-func (s *Session) ddl(run func(context.Context) (string, error)) func(context.Context, []types.Datum, Rows) (string, error) {
+func (s *Session) ddl(st *Statement, run func(context.Context) (string, error)) func(context.Context, []types.Datum, Rows) (string, error) {
 	return func(ctx context.Context, _ []types.Datum, _ Rows) (string, error) {
+		if err := s.refuseReadOnly(st); err != nil {
+			return "", err
+		}
 		if s.tx.open && !s.tx.implicit {
 			return "", sqlerr.New(sqlerr.FeatureNotSupported, "DDL in a transaction block is not supported yet").
 				WithHint("Run the statement outside of BEGIN ... COMMIT; every DDL statement is atomic by itself.")

@@ -203,6 +203,8 @@ func (c *conn) execute(ctx context.Context, m *pgproto3.Execute) error {
 	case pt.prepared == nil:
 		c.send(&pgproto3.EmptyQueryResponse{})
 		return nil
+	case pt.rows != nil && c.session.TxStatus() == 'E':
+		return sqlerr.New(sqlerr.InFailedSQLTransaction, "current transaction is aborted, commands ignored until end of transaction block")
 	case pt.rows != nil:
 		c.sendKept(pt, int(m.MaxRows))
 		return nil

@@ -95,8 +95,9 @@ func parseStartup(minor uint32, body []byte) (*startup, error) {
 
 // begin starts the session and greets the client.
 func (c *conn) begin(st *startup) error {
+	// The field is PostgreSQL's whole version number, despite its name.
 	if st.minor > 0 || len(st.unknown) > 0 {
-		c.send(&pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: 0, UnrecognizedOptions: st.unknown})
+		c.send(&pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: protocolMajor << 16, UnrecognizedOptions: st.unknown})
 	}
 	opts, err := c.sessionOptions(st)
 	if err != nil {
