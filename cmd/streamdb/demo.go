@@ -152,14 +152,17 @@ func banner(o *options, l *listeners) string {
 Streams people, auctions and bids read them; views auction_totals, top_auctions, bids_per_channel
 and bids_per_minute are kept up to date. Paste into another terminal:
 
-  %s -c 'SELECT * FROM top_auctions ORDER BY turnover DESC \watch 1'
+  echo 'SELECT * FROM top_auctions ORDER BY turnover DESC \watch 1' | %s
 
-or, after %s
+or try these after %s
 
   SELECT * FROM bids_per_minute ORDER BY minute DESC LIMIT 5 \watch 1
-  SUBSCRIBE TO bids_per_channel;                    -- every change as it happens; Ctrl-C ends it
-  SELECT name, state, reason FROM streamdb.sources; -- how the topics are read
+  SELECT name, state, position, lag FROM streamdb.sources;
   SHOW CREATE MATERIALIZED VIEW top_auctions;
+  CREATE MATERIALIZED VIEW sellers_per_city AS SELECT city, count(*) AS sellers FROM people GROUP BY city;
+  SELECT * FROM sellers_per_city ORDER BY sellers DESC \watch 1
+
+SUBSCRIBE TO bids_per_channel pushes every change to a program; psql shows results only when they end.
 
 Ctrl-C here stops; the next start goes on where it was. All data is in %s.
 `, rate, l.kafkaAddress(), demoTopicPrefix, demoTopicPrefix, demoTopicPrefix, psql, psql, o.dataDir)

@@ -158,9 +158,8 @@ func TestDemo(t *testing.T) {
 	if n, end := d.number("SELECT count(*) FROM auctions"), d.topicEnd("nexmark-auction"); n != end {
 		t.Errorf("the stream has %d auctions, the topic %d", n, end)
 	}
-	// The sequence has neither gaps nor repetitions: auctions are numbered.
-	if n := d.number("SELECT count(*) - count(DISTINCT id) + max(id) - min(id) + 1 - count(*) FROM auctions"); n != 0 {
-		t.Errorf("auctions are missing or doubled: %d", n)
+	if n := d.number("SELECT count(*) - count(DISTINCT id) FROM auctions"); n != 0 {
+		t.Errorf("%d auctions are there twice", n)
 	}
 	if err := d.server.Stop(); err != nil {
 		t.Fatalf("a stopped demo ends with %v", err)
