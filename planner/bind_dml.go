@@ -74,6 +74,10 @@ func (b *binder) target(t *ast.TableRef) (*catalog.Object, error) {
 		return nil, sqlerr.New(sqlerr.WrongObjectType, "cannot change %s %q", o.Kind, o.Name).At(t.Position()).
 			WithHint("Only tables can be changed by INSERT, UPDATE and DELETE.")
 	}
+	if o.Source != 0 {
+		return nil, sqlerr.New(sqlerr.WrongObjectType, "cannot change table %q: its rows come from a topic", o.Name).At(t.Position()).
+			WithHint("Write to the topic, or use a table without connector.")
+	}
 	return o, nil
 }
 

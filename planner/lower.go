@@ -18,6 +18,7 @@ type lowerer struct {
 	// newArr gives out arrangements for operator state.
 	newArr func() storage.Arrangement
 	env    *expr.Env
+	view   bool // the graph stays: joins may read what other relations store
 }
 
 // columnSet says which columns of a node are read above it.

@@ -9,14 +9,26 @@ import (
 
 // keyPair is one equality of a join condition: an expression of the left
 // side's columns equals one of the right side's.
-type keyPair struct{ left, right *expr.Expr }
+type keyPair struct {
+	left, right *expr.Expr
+	condition   *expr.Expr // the equality, over the columns of both
+}
 
 // join lowers a join. Equalities between the sides become its key; a key that
 // is no plain column is computed below and dropped above.
 func (l *lowerer) join(j *Join) (int, error) {
 	pairs, rest := splitJoinCondition(j)
 	left, right := newJoinSide(j.Left), newJoinSide(j.Right)
-	spec := &operator.JoinSpec{Kind: operator.JoinKind(j.Kind), LeftArr: l.newArr(), RightArr: l.newArr()}
+	spec := &operator.JoinSpec{Kind: operator.JoinKind(j.Kind)}
+	if shared := l.share(j, left, right, pairs, spec); shared != nil {
+		pairs, rest = shared.key, and(rest, shared.rest)
+	}
+	if left.shared == nil {
+		spec.LeftArr = l.newArr()
+	}
+	if right.shared == nil {
+		spec.RightArr = l.newArr()
+	}
 	for _, p := range pairs {
 		spec.LeftKey = append(spec.LeftKey, left.key(p.left))
 		spec.RightKey = append(spec.RightKey, right.key(p.right))
@@ -56,11 +68,32 @@ func (l *lowerer) join(j *Join) (int, error) {
 	return l.add(dataflow.Node{Inputs: []int{at}, Map: drop}), nil
 }
 
+// share looks for a side that needs no state of its own: the right one, or of an
+// inner join the left one. One side must keep its rows, for it is that one which
+// brings the first rows of the result.
+func (l *lowerer) share(j *Join, left, right *joinSide, pairs []keyPair, spec *operator.JoinSpec) *sharedSide {
+	if !l.view {
+		return nil
+	}
+	if right.shared = shareSide(j.Right, pairs, func(p keyPair) *expr.Expr { return p.right }); right.shared != nil {
+		spec.RightShared = right.shared.spec
+		return right.shared
+	}
+	if j.Kind != InnerJoin {
+		return nil
+	}
+	if left.shared = shareSide(j.Left, pairs, func(p keyPair) *expr.Expr { return p.left }); left.shared != nil {
+		spec.LeftShared = left.shared.spec
+	}
+	return left.shared
+}
+
 // joinSide is one input of a join with the key columns that are computed for it.
 type joinSide struct {
-	node  Node
-	base  []types.Type
-	extra []*expr.Expr
+	node   Node
+	base   []types.Type
+	extra  []*expr.Expr
+	shared *sharedSide // nil: the join keeps the side's rows
 }
 
 func newJoinSide(n Node) *joinSide { return &joinSide{node: n, base: n.Types()} }
@@ -85,6 +118,9 @@ func (s *joinSide) types() []types.Type {
 }
 
 func (s *joinSide) lower(l *lowerer) (int, error) {
+	if s.shared != nil {
+		return s.shared.lower(l), nil
+	}
 	n := s.node
 	if len(s.extra) > 0 {
 		n = Optimize(&Map{Input: n, Project: append(identityOr(nil, n), s.extra...)})
@@ -121,23 +157,19 @@ func asKeyPair(c *expr.Expr, nl, n int) (keyPair, bool) {
 	if !ok {
 		return keyPair{}, false
 	}
-	return keyPair{a, expr.RemapColumns(b, func(col int) int { return col - nl })}, true
+	return keyPair{a, expr.RemapColumns(b, func(col int) int { return col - nl }), c}, true
 }
 
-// sameKeyType brings both sides of an equality to one type, if that changes no
-// value: integers widen, and become numeric beside numeric.
+// sameKeyType brings both sides of an equality to types with the same key bytes,
+// if that changes no value: integers become numeric beside numeric.
 func sameKeyType(a, b *expr.Expr) (x, y *expr.Expr, ok bool) {
 	ta, tb := a.Type.Base(), b.Type.Base()
 	to := ta
 	switch {
-	case ta == tb:
+	case ta == tb, integer(ta) && integer(tb), text(ta) && text(tb):
 		return a, b, true
-	case integer(ta) && integer(tb):
-		to = types.Int8
 	case (integer(ta) || ta == types.Numeric) && (integer(tb) || tb == types.Numeric):
 		to = types.Numeric
-	case text(ta) && text(tb):
-		to = types.Text
 	default:
 		return nil, nil, false
 	}

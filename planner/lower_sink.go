@@ -74,7 +74,7 @@ func (s *SinkInput) Outbox(id catalog.ID, upsert bool, key []int, env *expr.Env,
 }
 
 func (s *SinkInput) lower(env *expr.Env, newArr func() storage.Arrangement) (*lowerer, int, error) {
-	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env}
+	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env, view: true}
 	last, err := l.lower(s.root, allColumns(len(s.root.Types())))
 	return l, last, err
 }

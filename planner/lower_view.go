@@ -33,7 +33,7 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 		return nil, err
 	}
 	root := Optimize(q.viewRoot())
-	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env}
+	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env, view: true}
 	last, err := l.lower(root, allColumns(len(root.Types())))
 	if err != nil {
 		return nil, err

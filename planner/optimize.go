@@ -17,6 +17,7 @@ func rules() []rule {
 		{"prune-empty", pruneEmpty},
 		{"drop-identity-map", dropIdentityMap},
 		{"merge-maps", mergeMaps},
+		{"order-joins", orderJoins},
 		{"push-filter-into-join", pushFilterIntoJoin},
 		{"prune-join", pruneJoin},
 	}

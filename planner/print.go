@@ -173,6 +173,9 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		if n.Relation.Need != nil {
 			text += fmt.Sprintf(" columns %v", n.Relation.Need)
 		}
+		if n.Relation.Shared {
+			text += " changes"
+		}
 		return text
 	case n.Values != nil:
 		return fmt.Sprintf("values %d rows of %s", len(n.Values.Rows), typeList(n.Values.Types))
@@ -229,6 +232,12 @@ func joinSpecText(j *operator.JoinSpec) string {
 	text := string(j.Kind) + " join"
 	if len(j.LeftKey) > 0 {
 		text += fmt.Sprintf(" by %v = %v", j.LeftKey, j.RightKey)
+	}
+	switch {
+	case j.LeftShared != nil:
+		text += ", left side shared"
+	case j.RightShared != nil:
+		text += ", right side shared"
 	}
 	if j.On != nil {
 		text += " on " + j.On.String()
