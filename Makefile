@@ -3,9 +3,10 @@
 GO ?= go
 export CGO_ENABLED ?= 0
 FUZZTIME ?= 10s
+FUZZTOTAL ?= 600s
 KILLS ?= 10
 
-.PHONY: build test check vet lint race fuzz kafka crash fmt bench generate
+.PHONY: build test check vet lint race fuzz kafka crash static fmt docs
 
 build:
 	$(GO) build -o bin/streamdb ./cmd/streamdb
@@ -13,7 +14,7 @@ build:
 test:
 	$(GO) test ./...
 
-check: fmt vet test lint race fuzz kafka crash
+check: fmt vet test lint race fuzz static kafka crash
 
 fmt:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
@@ -28,10 +29,18 @@ race:
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 fuzz:
-	scripts/fuzz.sh $(FUZZTIME)
+	scripts/fuzz.sh $(FUZZTIME) $(FUZZTOTAL)
 
 kafka:
 	scripts/kafka-test.sh
 
 crash: build
 	$(GO) run ./test/crash -binary bin/streamdb -kills $(KILLS)
+
+static:
+	scripts/static-test.sh
+
+# Writes what the documentation prints: answers of its SQL blocks and the
+# reference pages. Review the diff like code.
+docs:
+	$(GO) test ./test/docs ./cmd/streamdb -run 'TestPages|TestReference|TestCommandLinePage' -count=1 -rewrite

@@ -1,11 +1,26 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for the given time each (default 10s).
+# Runs the fuzz targets of all packages: fuzz.sh [time of each] [time of all]
+# (10s, 600s). Where not all fit, the day chooses with which one to begin, so
+# that every target has its turn.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-time=${1:-10s}
-grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do
-  for target in $(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go | sed 's/^func //' | sort -u); do
-    echo "fuzz $dir $target"
-    go test "$dir" -run='^$' -fuzz="^$target\$" -fuzztime="$time" -parallel=2
-  done
+each=${1:-10s}
+total=${2:-600s}
+targets=()
+while read -r file; do
+  while read -r target; do
+    targets+=("$(dirname "$file") $target")
+  done < <(grep -oE '^func Fuzz[A-Z][A-Za-z0-9_]*' "$file" | sed 's/^func //')
+done < <(grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' . | sort)
+count=${#targets[@]}
+[ "$count" -gt 0 ] || { echo "fuzz: no targets" >&2; exit 1; }
+first=$(( $(date +%j | sed 's/^0*//') % count ))
+for ((i = 0; i < count; i++)); do
+  if [ "$SECONDS" -ge "${total%s}" ]; then
+    echo "fuzz: $i of $count targets in ${total}, the others another day"
+    break
+  fi
+  read -r dir target <<<"${targets[$(( (first + i) % count ))]}"
+  echo "fuzz $dir $target"
+  go test "$dir" -run='^$' -fuzz="^$target\$" -fuzztime="$each" -parallel=2
 done

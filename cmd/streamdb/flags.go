@@ -168,12 +168,12 @@ func (o *options) check() error {
 	if o.rate < 0 || o.rate > maxRate || o.rate != o.rate {
 		errs = append(errs, fmt.Errorf("--rate must be from 0 to %d events a second", maxRate))
 	}
-	for name, address := range map[string]string{"listen": o.listen, "http-listen": o.httpListen, "kafka-listen": o.kafkaListen} {
-		if address == "" && name != "listen" {
+	for _, l := range []struct{ name, address string }{{"listen", o.listen}, {"http-listen", o.httpListen}, {"kafka-listen", o.kafkaListen}} {
+		if l.address == "" && l.name != "listen" {
 			continue
 		}
-		if err := checkLoopback(address); err != nil {
-			errs = append(errs, fmt.Errorf("--%s: %w", name, err))
+		if err := checkLoopback(l.address); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", l.name, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -21,6 +21,7 @@ const usage = `streamdb is a streaming SQL database that speaks PostgreSQL's pro
 Usage:
   streamdb serve [flags]     run the server
   streamdb demo [flags]      run it with a Kafka broker, generated events and views to look at
+  streamdb health [flags]    ask the server at --http-listen whether it is well
   streamdb version           print the version
 
 Flags may also be set as STREAMDB_* variables, e.g. STREAMDB_DATA_DIR.
@@ -44,6 +45,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = serve("serve", args[1:], stdout, stderr)
 	case demoCommand:
 		err = serve(demoCommand, args[1:], stdout, stderr)
+	case "health":
+		err = health(args[1:], stdout, stderr)
 	case "version":
 		_, err = fmt.Fprintf(stdout, "streamdb %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case "help", "-h", "--help":

@@ -345,3 +345,32 @@ func systemPage(t *testing.T) string {
 	}
 	return b.String()
 }
+
+// TestDependencies: docs/dependencies.md has a line for each direct dependency
+// and for nothing else.
+func TestDependencies(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs/dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, have []string
+	for line := range strings.Lines(string(mod)) {
+		if strings.HasPrefix(line, "\t") && !strings.Contains(line, "// indirect") {
+			want = append(want, strings.Fields(line)[0])
+		}
+	}
+	for line := range strings.Lines(string(page)) {
+		if name, ok := strings.CutPrefix(line, "| `"); ok {
+			have = append(have, name[:strings.IndexByte(name, '`')])
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(have)
+	if !slices.Equal(want, have) {
+		t.Errorf("go.mod requires\n%s\nand the page has\n%s", strings.Join(want, "\n"), strings.Join(have, "\n"))
+	}
+}
