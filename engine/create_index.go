@@ -130,8 +130,9 @@ func (s *Session) installIndex(ctx context.Context, o, base *catalog.Object, key
 	return e.install(ctx, draft, o, []storage.NewArrangement{{Arr: o.Stored.Arr, Placement: storage.Result}})
 }
 
-// install commits a new stored object and starts its dataflow.
-func (e *Engine) install(ctx context.Context, draft *catalog.Draft, o *catalog.Object, arrangements []storage.NewArrangement) error {
+// install commits a new stored object and starts its dataflow, together with the
+// streams that it brings along.
+func (e *Engine) install(ctx context.Context, draft *catalog.Draft, o *catalog.Object, arrangements []storage.NewArrangement, streams ...dataflow.StreamSpec) error {
 	if err := draft.Add(o); err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (e *Engine) install(ctx context.Context, draft *catalog.Draft, o *catalog.O
 	if err != nil {
 		return err
 	}
-	cmd := dataflow.Command{Meta: meta, Create: arrangements, AddViews: []dataflow.ViewSpec{spec}}
+	cmd := dataflow.Command{Meta: meta, Create: arrangements, AddStreams: streams, AddViews: []dataflow.ViewSpec{spec}}
 	if _, err := e.runtime.Do(ctx, cmd); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (s *Session) createStream(ctx context.Context, st *ast.CreateStream) (strin
 	}
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Stream, Columns: columns,
 		Connector: "kafka", AppendOnly: true, Definition: ast.String(canonicalStream(st))}
-	if o.Options, err = streamOptions(st, columns); err != nil {
+	if o.Options, err = sourceOptions("stream", st.Options, st.Position(), columns); err != nil {
 		return "", err
 	}
 	return tag, s.installStream(ctx, o)
@@ -129,11 +129,11 @@ func includedColumn(inc *ast.Include) (catalog.Column, error) {
 	return catalog.Column{Name: name, Type: kind.t, Meta: uint8(kind.meta)}, nil
 }
 
-// streamOptions checks the WITH list.
-func streamOptions(st *ast.CreateStream, columns []catalog.Column) (json.RawMessage, error) {
+// sourceOptions checks the WITH list of a stream or table.
+func sourceOptions(what string, options []*ast.Option, pos int, columns []catalog.Column) (json.RawMessage, error) {
 	var list []connector.Option
 	found := false
-	for _, o := range st.Options {
+	for _, o := range options {
 		value, err := optionText(o)
 		if err != nil {
 			return nil, err
@@ -141,19 +141,19 @@ func streamOptions(st *ast.CreateStream, columns []catalog.Column) (json.RawMess
 		if o.Name == "connector" {
 			if found = true; value != "kafka" {
 				return nil, sqlerr.New(sqlerr.FeatureNotSupported, "connector %q is not supported", value).At(o.Position()).
-					WithHint("The connector of streams is 'kafka'.")
+					WithHint("The connector of a %s is 'kafka'.", what)
 			}
 			continue
 		}
 		list = append(list, connector.Option{Name: o.Name, Value: value, Pos: o.Position()})
 	}
 	if !found {
-		return nil, sqlerr.New(sqlerr.InvalidTableDefinition, "a stream needs the option connector").At(st.Position()).
+		return nil, sqlerr.New(sqlerr.InvalidTableDefinition, "a %s needs the option connector", what).At(pos).
 			WithHint("For example: WITH (connector = 'kafka', brokers = 'localhost:9092', topic = 'events', format = 'json')")
 	}
 	cols := make([]connector.Column, len(columns))
 	for i, c := range columns {
-		cols[i] = connector.Column{Name: c.Name, Type: c.Type, Meta: connector.Meta(c.Meta)}
+		cols[i] = connector.Column{Name: c.Name, Type: c.Type, Meta: connector.Meta(c.Meta), NotNull: c.NotNull}
 	}
 	opts, err := kafka.ParseOptions(list, cols)
 	if err != nil {
@@ -195,7 +195,7 @@ func (s *Session) installStream(ctx context.Context, o *catalog.Object) error {
 	if err != nil {
 		return err
 	}
-	s.sampleStream(ctx, source, o)
+	s.sampleSource(ctx, source, o)
 	if err := draft.Add(o); err != nil {
 		return closing(source, err)
 	}
@@ -203,10 +203,7 @@ func (s *Session) installStream(ctx context.Context, o *catalog.Object) error {
 	if err != nil {
 		return closing(source, err)
 	}
-	cmd := dataflow.Command{Meta: meta, AddStreams: []dataflow.StreamSpec{{
-		ID: dataflow.RelationID(o.ID), Name: o.Name, Types: o.Types(), Source: source,
-		Starts: connector.Positions(o.Starts), Identity: o.Identity,
-	}}}
+	cmd := dataflow.Command{Meta: meta, AddStreams: []dataflow.StreamSpec{sourceSpec(o, source)}}
 	if _, err := e.runtime.Do(ctx, cmd); err != nil {
 		return closing(source, err)
 	}
@@ -222,17 +219,17 @@ func closing(source connector.Source, err error) error {
 	return err
 }
 
-// sampleStream tells the client what the topic holds and fixes the start
+// sampleSource tells the client what the topic holds and fixes the start
 // positions. A topic that cannot be read begins at its first record.
-func (s *Session) sampleStream(ctx context.Context, source connector.Source, o *catalog.Object) {
+func (s *Session) sampleSource(ctx context.Context, source connector.Source, o *catalog.Object) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
 	o.Starts = []int64{}
 	sample, err := source.Sample(ctx, 1)
 	if err != nil {
 		s.notice(Notice{Severity: "NOTICE", Code: "00000",
-			Message: fmt.Sprintf("the topic of stream %q cannot be read yet: %s", o.Name, sqlerr.From(err).Message),
-			Hint:    "The stream connects by itself as soon as it can; SELECT * FROM streamdb.sources shows its state."})
+			Message: fmt.Sprintf("the topic of %s %q cannot be read yet: %s", o.Kind, o.Name, sqlerr.From(err).Message),
+			Hint:    "It is read as soon as it can be; SELECT * FROM streamdb.sources shows its state."})
 		return
 	}
 	o.Starts, o.Identity = sample.Starts, sample.Incarnation

@@ -19,6 +19,9 @@ const rowIDColumn = "streamdb_row_id"
 // createTable registers a table whose rows come from INSERT, UPDATE and DELETE.
 func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) (string, error) {
 	const tag = "CREATE TABLE"
+	if len(st.Options)+len(st.Includes) > 0 {
+		return tag, s.createSourceTable(ctx, st)
+	}
 	if err := refuseTableClauses(st); err != nil {
 		return "", err
 	}
@@ -52,10 +55,8 @@ func refuseTableClauses(st *ast.CreateTable) error {
 		return unsupported("CREATE OR REPLACE TABLE")
 	case len(st.Likes) > 0 || len(st.Inherits) > 0:
 		return unsupported("LIKE or INHERITS")
-	case len(st.Watermarks) > 0 || len(st.Includes) > 0 || st.AppendOnly:
-		return unsupported("WATERMARK, INCLUDE or APPEND ONLY on a table")
-	case len(st.Options) > 0:
-		return unsupported("a table with a connector or options")
+	case len(st.Watermarks) > 0 || st.AppendOnly:
+		return unsupported("WATERMARK or APPEND ONLY on a table")
 	}
 	return nil
 }

@@ -125,10 +125,11 @@ func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
 	var streams, sinks []catalog.ID
 	for _, o := range doomed {
 		draft.Remove(o)
+		if id := o.SourceID(); id != 0 {
+			streams = append(streams, id)
+			cmd.Drop = append(cmd.Drop, dataflow.RelationID(id))
+		}
 		switch o.Kind {
-		case catalog.Stream:
-			streams = append(streams, o.ID)
-			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
 		case catalog.Sink:
 			sinks = append(sinks, o.ID)
 			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))

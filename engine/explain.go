@@ -40,7 +40,7 @@ func (s *Session) explainObject(st *ast.Explain) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if o.Kind != catalog.MaterializedView {
+	if o.Kind != catalog.MaterializedView && o.Source == 0 {
 		return "", sqlerr.New(sqlerr.WrongObjectType, "%q is not a materialized view", o.Name).At(st.Name.Position())
 	}
 	var g dataflow.Graph
@@ -51,7 +51,10 @@ func (s *Session) explainObject(st *ast.Explain) (string, error) {
 }
 
 func (s *Session) relationName(id dataflow.RelationID) string {
-	if o := s.engine.catalog.Load().Object(catalog.ID(id)); o != nil {
+	if o := s.engine.catalog.Load().Owner(catalog.ID(id)); o != nil {
+		if catalog.ID(id) == o.Source {
+			return "topic of " + o.Name
+		}
 		return o.Name
 	}
 	return "?"

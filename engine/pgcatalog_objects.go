@@ -78,7 +78,7 @@ func relkind(o *catalog.Object) byte {
 
 // primaryKey returns the columns of a table's primary key, nil without one.
 func primaryKey(o *catalog.Object) []int {
-	if o.Kind != catalog.Table || o.Stored == nil || len(o.Columns) != len(o.Visible()) || o.Stored.Grouped {
+	if o.Kind != catalog.Table || o.Stored == nil || len(o.Columns) != len(o.Visible()) {
 		return nil
 	}
 	for _, c := range o.Stored.Key {

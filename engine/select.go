@@ -92,10 +92,10 @@ func (r *reading) await(ctx context.Context) error {
 	cat := e.catalog.Load()
 	for _, id := range r.plan.Reads {
 		o := cat.Object(id)
-		if o == nil || o.Kind != catalog.MaterializedView {
+		if o == nil || o.Kind != catalog.MaterializedView && o.Source == 0 {
 			continue
 		}
-		if err := e.runtime.WaitReady(ctx, dataflow.RelationID(id), r.session.progressNotice(o.Name)); err != nil {
+		if err := e.runtime.WaitReady(ctx, dataflow.RelationID(id), r.session.progressNotice(o)); err != nil {
 			return err
 		}
 	}
@@ -107,16 +107,16 @@ func (r *reading) await(ctx context.Context) error {
 
 // progressNotice returns a function that tells the client of a view's progress
 // after one second and then every ten.
-func (s *Session) progressNotice(view string) func(dataflow.Progress) {
+func (s *Session) progressNotice(o *catalog.Object) func(dataflow.Progress) {
 	next := time.Now().Add(time.Second)
 	return func(p dataflow.Progress) {
 		if time.Now().Before(next) {
 			return
 		}
 		next = time.Now().Add(10 * time.Second)
-		message := fmt.Sprintf("waiting for materialized view %q: %d records read", view, p.Done)
+		message := fmt.Sprintf("waiting for %s %q: %d records read", o.Kind, o.Name, p.Done)
 		if p.Total > 0 {
-			message = fmt.Sprintf("waiting for materialized view %q: %d of %d records read", view, p.Done, p.Total)
+			message = fmt.Sprintf("waiting for %s %q: %d of %d records read", o.Kind, o.Name, p.Done, p.Total)
 		}
 		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: message})
 	}
@@ -132,7 +132,7 @@ func (e *Engine) awaitRecent(ctx context.Context, cat *catalog.Catalog, reads []
 		}
 		ends, err := source.Ends(ctx)
 		if err != nil {
-			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of stream %q: %s", cat.Object(id).Name, sqlerr.From(err).Message)
+			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of the topic of %q: %s", cat.Owner(id).Name, sqlerr.From(err).Message)
 		}
 		if err := e.runtime.WaitPositions(ctx, dataflow.RelationID(id), ends); err != nil {
 			return err
@@ -152,8 +152,8 @@ func streamsBelow(cat *catalog.Catalog, reads []catalog.ID) []catalog.ID {
 				continue
 			}
 			seen[id] = true
-			if o.Kind == catalog.Stream {
-				out = append(out, id)
+			if source := o.SourceID(); source != 0 {
+				out = append(out, source)
 			}
 			visit(o.DependsOn)
 		}
@@ -172,7 +172,7 @@ func (r *reading) warnErrors() {
 		}
 		if n := r.snapshot.CountErrors(dataflow.RelationID(id)); n > 0 {
 			r.session.notice(Notice{Severity: "WARNING", Code: "01000",
-				Message: fmt.Sprintf("materialized view %q has %d error rows: its answer lacks the rows that failed", o.Name, n),
+				Message: fmt.Sprintf("%s %q has %d error rows: its answer lacks the rows that failed", o.Kind, o.Name, n),
 				Hint:    fmt.Sprintf("SELECT * FROM streamdb.errors WHERE name = '%s';", o.Name)})
 		}
 	}

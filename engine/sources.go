@@ -10,11 +10,12 @@ import (
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/connector/kafka"
 	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/catalog"
 )
 
-// sources holds the opened source of each stream.
+// sources holds the opened sources by catalog.Object.SourceID.
 type sources struct {
 	mu   sync.Mutex
 	open map[catalog.ID]connector.Source
@@ -59,7 +60,7 @@ func (s *sources) close() error {
 	return errors.Join(errs...)
 }
 
-// openSource opens the source of a stream as its catalog entry describes it.
+// openSource opens the source of a stream or table as its catalog entry describes it.
 // It does not wait for the broker.
 func (e *Engine) openSource(ctx context.Context, o *catalog.Object) (connector.Source, error) {
 	if o.Connector != "kafka" {
@@ -67,11 +68,11 @@ func (e *Engine) openSource(ctx context.Context, o *catalog.Object) (connector.S
 	}
 	var opts kafka.Options
 	if err := json.Unmarshal(o.Options, &opts); err != nil {
-		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of stream %q are damaged", o.Name)
+		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of %s %q are damaged", o.Kind, o.Name)
 	}
 	opts.TopicID, opts.Embedded = o.Identity, e.opts.EmbeddedBroker
 	if opts.TopicID == "" { // the broker was down at CREATE STREAM
-		opts.TopicID = e.runtime.Identity(dataflow.RelationID(o.ID))
+		opts.TopicID = e.runtime.Identity(dataflow.RelationID(o.SourceID()))
 	}
 	return kafka.Open(ctx, opts)
 }
@@ -82,13 +83,15 @@ func (e *Engine) restore(ctx context.Context) error {
 	cmd.Restore = true
 	writers := map[catalog.ID]*runningSink{}
 	for _, o := range e.catalog.Load().Objects() {
-		switch o.Kind {
-		case catalog.Stream:
-			spec, err := e.streamSpec(ctx, o)
+		if id := o.SourceID(); id != 0 {
+			source, err := e.openSource(ctx, o)
 			if err != nil {
-				return fmt.Errorf("restore stream %s: %w", o.Name, err)
+				return fmt.Errorf("restore %s %s: %w", o.Kind, o.Name, err)
 			}
-			cmd.AddStreams = append(cmd.AddStreams, spec)
+			e.sources.put(id, source)
+			cmd.AddStreams = append(cmd.AddStreams, sourceSpec(o, source))
+		}
+		switch o.Kind {
 		case catalog.MaterializedView, catalog.Table, catalog.Index, catalog.Sink:
 			spec, err := viewSpec(o)
 			if err != nil {
@@ -111,17 +114,16 @@ func (e *Engine) restore(ctx context.Context) error {
 	return err
 }
 
-// streamSpec opens the source of a stream.
-func (e *Engine) streamSpec(ctx context.Context, o *catalog.Object) (dataflow.StreamSpec, error) {
-	source, err := e.openSource(ctx, o)
-	if err != nil {
-		return dataflow.StreamSpec{}, err
+// sourceSpec is what the dataflow is told of the source of a stream or table.
+func sourceSpec(o *catalog.Object, source connector.Source) dataflow.StreamSpec {
+	ts := o.Types()
+	if o.Source != 0 {
+		ts = append(ts, operator.ChangeTypes()...)
 	}
-	e.sources.put(o.ID, source)
 	return dataflow.StreamSpec{
-		ID: dataflow.RelationID(o.ID), Name: o.Name, Types: o.Types(), Source: source,
+		ID: dataflow.RelationID(o.SourceID()), Name: o.Name, Types: ts, Source: source,
 		Starts: connector.Positions(o.Starts), Identity: o.Identity,
-	}, nil
+	}
 }
 
 // viewSpec decodes the stored graph of a view or table.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/types"
@@ -96,22 +97,26 @@ func microsDatum(us int64) types.Datum {
 func sourcesColumns() []catalog.Column {
 	return columns("schema", types.Text, "name", types.Text, "state", types.Text, "reason", types.Text,
 		"partition", types.Int4, "position", types.Int8, "end", types.Int8, "lag", types.Int8,
-		"rows_in", types.Int8, "errors", types.Int8, "newest", types.Timestamptz)
+		"rows_in", types.Int8, "errors", types.Int8, "newest", types.Timestamptz, "unknown_tombstones", types.Int8)
 }
 
-// sourcesRows has a row for each partition of each stream, and one without
-// partition for a stream of which none is known.
+// sourcesRows has a row for each partition of each stream and each table over a
+// topic, and one without partition where none is known.
 func sourcesRows(ctx context.Context, r *reading, emit func(*zset.Batch) error) error {
 	e := r.session.engine
 	e.runtime.RefreshEnds(ctx)
 	b := zset.NewBatch(columnTypes(sourcesColumns()), 0)
 	for _, s := range e.runtime.Sources() {
-		o := e.catalog.Load().Object(catalog.ID(s.ID))
+		o := e.catalog.Load().Owner(catalog.ID(s.ID))
 		if o == nil {
 			continue
 		}
+		unknown, err := upsertStatus(r, o, &s)
+		if err != nil {
+			return err
+		}
 		head := []types.Datum{textDatum(o.Schema), textDatum(o.Name), textDatum(s.State), orNull(s.Reason)}
-		tail := []types.Datum{intDatum(s.RowsIn), intDatum(s.Errors), microsDatum(s.Produced)}
+		tail := []types.Datum{intDatum(s.RowsIn), intDatum(s.Errors), microsDatum(s.Produced), unknown}
 		partitions := max(len(s.Positions), len(s.Ends))
 		if partitions == 0 {
 			none := []types.Datum{types.NullDatum(), types.NullDatum(), types.NullDatum(), types.NullDatum()}
@@ -123,6 +128,28 @@ func sourcesRows(ctx context.Context, r *reading, emit func(*zset.Batch) error) 
 		}
 	}
 	return emit(b)
+}
+
+// upsertStatus completes the status of a source that feeds a table: the table's
+// errors and trouble, and what was odd in its records. It returns the number of
+// tombstones that met no row, NULL for a stream.
+func upsertStatus(r *reading, o *catalog.Object, s *dataflow.SourceStatus) (types.Datum, error) {
+	if o.Source == 0 {
+		return types.NullDatum(), nil
+	}
+	s.Errors = r.snapshot.CountErrors(dataflow.RelationID(o.ID))
+	if v, ok := r.snapshot.View(dataflow.RelationID(o.ID)); ok && v.State == dataflow.StateQuarantined {
+		s.State, s.Reason = v.State, v.Reason
+	}
+	image, ok, err := r.snapshot.Get(o.Stored.Others[0], operator.UpsertCountsKey(), nil)
+	if err != nil || !ok {
+		return intDatum(0), err
+	}
+	counts, err := operator.DecodeUpsertCounts(image)
+	if counts.Moved > 0 && s.Reason == "" {
+		s.Reason = fmt.Sprintf("%d records came from another partition than the record of their key before: between partitions there is no order", counts.Moved)
+	}
+	return intDatum(counts.UnknownTombstones), err
 }
 
 // positionDatums are partition, position, end and lag.

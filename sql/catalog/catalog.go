@@ -96,6 +96,20 @@ func (c *Catalog) Version() uint64 { return c.version }
 // Object returns an object by id, nil if there is none.
 func (c *Catalog) Object(id ID) *Object { return c.objects[id] }
 
+// Owner returns the stream or table that reads an external source, by
+// SourceID; nil if there is none.
+func (c *Catalog) Owner(source ID) *Object {
+	if o := c.objects[source]; o != nil {
+		return o
+	}
+	for _, o := range c.objects {
+		if o.Source == source && source != 0 {
+			return o
+		}
+	}
+	return nil
+}
+
 // Lookup returns the object of that name, nil if there is none.
 func (c *Catalog) Lookup(schema, name string) *Object {
 	return c.objects[c.names[qualified{schema, name}]]

@@ -64,6 +64,9 @@ type Object struct {
 	Starts    []int64         `json:"starts,omitzero"`     // a stream's start positions by partition, resolved at CREATE
 	Identity  string          `json:"identity,omitempty"`  // what the positions belong to (a topic id)
 	Graph     json.RawMessage `json:"graph,omitempty"`     // of a materialized view: dataflow.Graph
+	// Source is the id under which the dataflow knows the stream of changes that
+	// feeds a table over a topic, 0 for other tables. It is no object of its own.
+	Source ID `json:"source,omitempty"`
 
 	// Stored rows: nil for streams and plain views.
 	Stored *Stored `json:"stored,omitempty"`
@@ -86,6 +89,15 @@ type Stored struct {
 	Key []int `json:"key,omitempty"`
 	// KeyTypes are the types of the key parts.
 	KeyTypes []types.Type `json:"keyTypes,omitempty"`
+}
+
+// SourceID returns the id of the external source that the object reads, 0 if it
+// reads none.
+func (o *Object) SourceID() ID {
+	if o.Kind == Stream {
+		return o.ID
+	}
+	return o.Source
 }
 
 // Types returns the column types.
