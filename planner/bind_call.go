@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/streamdb/streamdb/dataflow/operator"
@@ -130,8 +131,8 @@ func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, err
 	if c.aggregates.input == nil {
 		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate function calls cannot be nested").At(e.Position())
 	}
-	if len(e.WithinGroup) > 0 || len(e.OrderBy) > 0 {
-		return nil, notSupported(e.Position(), "ORDER BY in an aggregate is not supported yet")
+	if len(e.WithinGroup) > 0 {
+		return nil, notSupported(e.Position(), "WITHIN GROUP is not supported yet")
 	}
 	if e.Name == "string_agg" {
 		return b.stringAggregate(e, c)
@@ -158,6 +159,9 @@ func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, err
 			return nil, err
 		}
 	}
+	if err := b.aggregateOrder(e, c, &call); err != nil {
+		return nil, err
+	}
 	i := c.aggregates.add(call)
 	return expr.Column(firstAggregate+i, f.Ret), nil
 }
@@ -174,7 +178,7 @@ func (a *aggregates) add(call Call) int {
 }
 
 func (c *Call) equal(o *Call) bool {
-	if c.Func.Signature() != o.Func.Signature() || c.Distinct != o.Distinct || len(c.Args) != len(o.Args) {
+	if c.Func.Signature() != o.Func.Signature() || c.Distinct != o.Distinct || len(c.Args) != len(o.Args) || !slices.Equal(c.Order, o.Order) {
 		return false
 	}
 	if (c.Filter == nil) != (o.Filter == nil) || c.Filter != nil && !expr.Equal(c.Filter, o.Filter) {

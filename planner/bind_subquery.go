@@ -393,34 +393,34 @@ func (b *binder) arraySubquery(e *ast.ArraySubquery, c *exprContext) (*expr.Expr
 	if isEmpty(q.Root) {
 		return empty, nil
 	}
-	if arrayOrder(q) {
-		value := expr.Column(0, elem)
-		if elem.Base() != array.Elem() {
-			if value, err = expr.CoerceIn(b.env.Expr, value, array.Elem(), expr.Explicit); err != nil {
-				return nil, err
-			}
-		}
-		f, _, err := operator.ResolveAggregate("array_agg", []types.Type{array.Elem()}, false)
-		if err != nil {
+	rows := q.Root
+	if q.Limit != nil || q.Offset != nil {
+		rows = &TopK{Input: q.Root, Order: q.Order, Limit: q.Limit, Offset: q.Offset}
+	}
+	value := expr.Column(0, elem)
+	if elem.Base() != array.Elem() {
+		if value, err = expr.CoerceIn(b.env.Expr, value, array.Elem(), expr.Explicit); err != nil {
 			return nil, err
 		}
-		at := c.subqueries.add(&Aggregate{Input: rowsOf(q), Calls: []Call{{Func: f, Args: []*expr.Expr{value}}}})
-		return &expr.Expr{Op: expr.OpCoalesce, Type: array, Args: []*expr.Expr{expr.Column(at, array), empty}}, nil
 	}
-	at := c.subqueries.add(&Collect{Input: q.Root, Array: array, Order: q.Order, Limit: q.Limit, Offset: q.Offset, Pos: e.Position()})
+	f, _, err := operator.ResolveAggregate("array_agg", []types.Type{array.Elem()}, false)
+	if err != nil {
+		return nil, err
+	}
+	call := Call{Func: f, Args: []*expr.Expr{value}}
+	ts := rows.Types()
+	for _, o := range q.Order {
+		call.Args = append(call.Args, expr.Column(o.Column, ts[o.Column]))
+		call.Order = append(call.Order, Order{Column: len(call.Args) - 1, Desc: o.Desc, NullsFirst: o.NullsFirst})
+	}
+	at := c.subqueries.add(&Aggregate{Input: rows, Calls: []Call{call}})
 	return &expr.Expr{Op: expr.OpCoalesce, Type: array, Args: []*expr.Expr{expr.Column(at, array), empty}}, nil
-}
-
-// arrayOrder says whether array_agg's order is the query's: none, or by its
-// column.
-func arrayOrder(q *Query) bool {
-	return len(q.Order) == 0 || len(q.Order) == 1 && q.Order[0] == Order{}
 }
 
 // stringAggregate binds string_agg(x, delimiter) with a constant delimiter as
 // array_to_string over array_agg of what is not NULL.
 func (b *binder) stringAggregate(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
-	if len(e.Args) != 2 || e.Star || e.Distinct || len(e.OrderBy) > 0 || len(e.WithinGroup) > 0 {
+	if len(e.Args) != 2 || e.Star || len(e.WithinGroup) > 0 {
 		return nil, notSupported(e.Position(), "this form of string_agg is not supported yet")
 	}
 	args, err := b.exprs(e.Args, c.aggregates.input)
@@ -445,7 +445,7 @@ func (b *binder) stringAggregate(e *ast.FuncCall, c *exprContext) (*expr.Expr, e
 	if err != nil {
 		return nil, err
 	}
-	call := Call{Func: f, Args: args[:1], Filter: not(isNull(args[0]))}
+	call := Call{Func: f, Args: args[:1:1], Distinct: e.Distinct, Filter: not(isNull(args[0]))}
 	if e.Filter != nil {
 		filter, err := b.condition(e.Filter, c.aggregates.input, "FILTER")
 		if err != nil {
@@ -453,8 +453,37 @@ func (b *binder) stringAggregate(e *ast.FuncCall, c *exprContext) (*expr.Expr, e
 		}
 		call.Filter = and(filter, call.Filter)
 	}
+	if err := b.aggregateOrder(e, c, &call); err != nil {
+		return nil, err
+	}
 	all := expr.Column(firstAggregate+c.aggregates.add(call), types.TextArray)
 	return b.function("array_to_string", []*expr.Expr{all, orEmpty(args[1])}, e.Position())
+}
+
+// aggregateOrder binds ORDER BY within an aggregate. Only the elements of an
+// array have an order; elsewhere its expressions are checked and left out.
+func (b *binder) aggregateOrder(e *ast.FuncCall, c *exprContext, call *Call) error {
+	for _, item := range e.OrderBy {
+		key, err := b.expr(item.Expr, c.aggregates.input)
+		if err != nil {
+			return err
+		}
+		if key, err = b.settle(key); err != nil {
+			return err
+		}
+		if e.Distinct && !expr.Equal(key, call.Args[0]) {
+			return sqlerr.New(sqlerr.InvalidColumnReference, "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list").At(item.Position())
+		}
+		if call.Func.Name != "array_agg" {
+			continue
+		}
+		o, err := orderOf(item, len(call.Args))
+		if err != nil {
+			return err
+		}
+		call.Args, call.Order = append(call.Args, key), append(call.Order, o)
+	}
+	return nil
 }
 
 // orEmpty is the empty text for NULL.

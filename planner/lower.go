@@ -196,9 +196,14 @@ func (l *lowerer) aggregate(a *Aggregate, tail *Map) (int, error) {
 		spec.Keys = append(spec.Keys, use(k))
 	}
 	for _, c := range a.Calls {
-		call := operator.AggregateCall{Func: c.Func.Signature(), Distinct: c.Distinct, Filter: -1, Type: c.Func.Ret, ArgTypes: typesOf(c.Args)}
-		for _, arg := range c.Args {
-			call.Args = append(call.Args, use(arg))
+		call := operator.AggregateCall{Func: c.Func.Signature(), Distinct: c.Distinct, Filter: -1, Type: c.Func.Ret, ArgTypes: typesOf(c.Args[:len(c.Func.Args)])}
+		for i, arg := range c.Args {
+			if i < len(c.Func.Args) {
+				call.Args = append(call.Args, use(arg))
+			}
+		}
+		for _, o := range c.Order {
+			call.Order = append(call.Order, operator.OrderKey{Column: use(c.Args[o.Column]), Desc: o.Desc, NullsFirst: o.NullsFirst})
 		}
 		if c.Filter != nil {
 			call.Filter = use(c.Filter)

@@ -84,6 +84,9 @@ type Call struct {
 	Args     []*expr.Expr
 	Distinct bool
 	Filter   *expr.Expr // nil: all rows
+	// Order orders the rows of array_agg by arguments, by their place in Args:
+	// those behind the function's own.
+	Order []Order
 }
 
 // Types implements Node.

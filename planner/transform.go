@@ -16,10 +16,6 @@ func rebuild(n Node, inputs []Node) Node {
 		return &Union{Sides: inputs}
 	case *TableFunction:
 		return n.over(inputs[0], func(es []*expr.Expr) []*expr.Expr { return es })
-	case *Collect:
-		out := *n
-		out.Input = inputs[0]
-		return &out
 	case *TopK:
 		return &TopK{Input: inputs[0], Order: n.Order, Limit: n.Limit, Offset: n.Offset}
 	case *Join:
@@ -66,7 +62,7 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 		case *Aggregate:
 			out := &Aggregate{Input: n.Input, Keys: all(n.Keys)}
 			for _, c := range n.Calls {
-				out.Calls = append(out.Calls, Call{Func: c.Func, Args: all(c.Args), Distinct: c.Distinct, Filter: one(c.Filter)})
+				out.Calls = append(out.Calls, Call{Func: c.Func, Args: all(c.Args), Distinct: c.Distinct, Filter: one(c.Filter), Order: c.Order})
 			}
 			return out
 		case *Values:

@@ -16,22 +16,6 @@ type unnester struct {
 	refs   map[int]int // outer column -> column of the domain
 }
 
-// Collect makes one array of a query's only visible column, its rows in order.
-// It exists while a query is bound; what is left of it then is refused.
-type Collect struct {
-	Input         Node
-	Array         types.Type
-	Order         []Order
-	Limit, Offset *expr.Expr
-	Pos           int
-}
-
-// Types implements Node.
-func (c *Collect) Types() []types.Type { return []types.Type{c.Array} }
-
-// Inputs implements Node.
-func (c *Collect) Inputs() []Node { return []Node{c.Input} }
-
 // outerColumns lists the distinct columns of the query around that a plan
 // reads; Pos is where.
 func outerColumns(n Node) ([]*expr.Expr, error) {
@@ -71,9 +55,6 @@ func correlated(n Node) bool {
 // lower takes one level off the outer columns of a plan that reads none of the
 // first.
 func (u *unnester) lower(n Node) (Node, error) {
-	if err := refused(n); err != nil {
-		return nil, err
-	}
 	return mapExprs(n, func(e *expr.Expr) *expr.Expr {
 		return expr.RemapColumns(e, func(col int) int {
 			if isOuter(col) {
@@ -82,19 +63,6 @@ func (u *unnester) lower(n Node) (Node, error) {
 			return col
 		})
 	}), nil
-}
-
-// refused finds what could not be planned.
-func refused(n Node) error {
-	if c, ok := n.(*Collect); ok {
-		return notSupported(c.Pos, "ARRAY(subquery) is not supported yet")
-	}
-	for _, in := range n.Inputs() {
-		if err := refused(in); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // over rewrites an expression over a node to one over the node with the domain
@@ -167,15 +135,13 @@ func (u *unnester) apply(n Node) (Node, error) {
 	case *Values:
 		return u.values(n)
 	case *TopK:
-		return nil, notSupported(0, "LIMIT in a subquery that reads columns around it is not supported yet")
+		return nil, notSupported(-1, "LIMIT in a subquery that reads columns around it is not supported yet")
 	case *TableFunction:
 		in, err := u.apply(n.Input)
 		if err != nil {
 			return nil, err
 		}
 		return n.over(in, u.all), nil
-	case *Collect:
-		return nil, refused(n)
 	}
 	return nil, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be unnested", n)
 }
@@ -200,7 +166,7 @@ func (u *unnester) grouped(a *Aggregate) (Node, error) {
 	}
 	out := &Aggregate{Input: in, Keys: append(u.columns(), u.all(a.Keys)...)}
 	for _, c := range a.Calls {
-		out.Calls = append(out.Calls, Call{Func: c.Func, Args: u.all(c.Args), Distinct: c.Distinct, Filter: u.over(c.Filter)})
+		out.Calls = append(out.Calls, Call{Func: c.Func, Args: u.all(c.Args), Distinct: c.Distinct, Filter: u.over(c.Filter), Order: c.Order})
 	}
 	return out, nil
 }

@@ -10,44 +10,57 @@ import (
 	"github.com/streamdb/streamdb/sql/types"
 )
 
-// arrayAgg is array_agg: all values of the group, NULL among them, ascending
-// and NULL last. PostgreSQL leaves the order open; this one depends on the
-// group's rows alone. State: the number of distinct values, then for each the
-// length of its key, the key and its count.
+// arrayAgg is array_agg: all values of the group, NULL among them, in an order
+// of their rows, then ascending and NULL last. PostgreSQL leaves open what is
+// equal in the order; here it depends on the group's rows alone. State: the
+// number of distinct items, then for each the lengths of its order key and of
+// its key, the key and its count.
 //
 // An epoch rewrites the state of each group that it touches, so groups should
 // be small.
 type arrayAgg struct {
 	elem     types.Type
+	value    int // input column
+	order    []OrderKey
 	distinct bool // each value once
 	slot     []arraySlot
 	held     int // bytes of keys
 }
 
-// arraySlot holds keys with counts; they are sorted and distinct up to sorted,
-// those behind are as they came.
+// arraySlot holds items, sorted and distinct once they are settled.
 type arraySlot struct {
 	items  []arrayItem
 	sorted bool
 }
 
+// arrayItem is a value with its place: the order key, then the value's key.
 type arrayItem struct {
-	key []byte
-	n   int64
+	key   []byte
+	order int // length of the order key
+	n     int64
 }
 
 func (a *arrayAgg) grow(n int) { a.slot = extend(a.slot, n) }
 
-func (a *arrayAgg) add(v *zset.Vector, in *rowSet) {
+// add implements accumulator; the rows come by addRows.
+func (a *arrayAgg) add(*zset.Vector, *rowSet) {}
+
+func (a *arrayAgg) addRows(b *zset.Batch, in *rowSet) {
 	for i, r := range in.rows {
-		key := zset.AppendKeyOrdered(nil, v, int(r), false, false)
-		a.slot[in.slots[i]].put(key, in.weightOf(r))
+		row := int(r)
+		var key []byte
+		for _, o := range a.order {
+			key = zset.AppendKeyOrdered(key, &b.Cols[o.Column], row, o.Desc, o.NullsFirst)
+		}
+		order := len(key)
+		key = zset.AppendKeyOrdered(key, &b.Cols[a.value], row, false, false)
+		a.slot[in.slots[i]].put(arrayItem{key, order, in.weightOf(r)})
 		a.held += len(key)
 	}
 }
 
-func (s *arraySlot) put(key []byte, n int64) {
-	s.items = append(s.items, arrayItem{key, n})
+func (s *arraySlot) put(item arrayItem) {
+	s.items = append(s.items, item)
 	s.sorted = false
 }
 
@@ -77,8 +90,13 @@ func (a *arrayAgg) merge(slot int, _ int64, state []byte) ([]byte, error) {
 	}
 	state = state[n:]
 	for range count {
+		order, n := binary.Uvarint(state)
+		if n <= 0 {
+			return nil, errImage
+		}
+		state = state[n:]
 		size, n := binary.Uvarint(state)
-		if n <= 0 || size > uint64(len(state)-n) {
+		if n <= 0 || size > uint64(len(state)-n) || order > size {
 			return nil, errImage
 		}
 		key := state[n : n+int(size)]
@@ -87,7 +105,7 @@ func (a *arrayAgg) merge(slot int, _ int64, state []byte) ([]byte, error) {
 			return nil, errImage
 		}
 		state = rest
-		a.slot[slot].put(bytes.Clone(key), times)
+		a.slot[slot].put(arrayItem{bytes.Clone(key), int(order), times})
 		a.held += len(key)
 	}
 	return state, nil
@@ -97,6 +115,7 @@ func (a *arrayAgg) appendState(dst []byte, slot int, _ int64) []byte {
 	items := a.slot[slot].settle()
 	dst = binary.AppendUvarint(dst, uint64(len(items)))
 	for _, item := range items {
+		dst = binary.AppendUvarint(dst, uint64(item.order))
 		dst = binary.AppendUvarint(dst, uint64(len(item.key)))
 		dst = append(dst, item.key...)
 		dst = binary.AppendVarint(dst, item.n)
@@ -125,7 +144,7 @@ func (a *arrayAgg) result(slot int, out *zset.Vector) *sqlerr.Error {
 	elems := make([]types.Datum, 0, total)
 	value := zset.Vector{Type: a.elem}
 	for i, item := range items {
-		if _, err := zset.DecodeKey(item.key, a.elem, &value); err != nil {
+		if _, err := zset.DecodeKey(item.key[item.order:], a.elem, &value); err != nil {
 			out.AppendNull()
 			return sqlerr.Wrap(err, sqlerr.DataCorrupted, "stored value of array_agg is damaged")
 		}

@@ -42,11 +42,11 @@ type Aggregate struct {
 // aggregateCall is one aggregate with where its values come from.
 type aggregateCall struct {
 	acc    accumulator
-	arg    int  // input column, -1: none
-	filter int  // input column, -1: none
-	nulls  bool // NULLs of arg count
+	arg    int // input column, -1: none
+	filter int // input column, -1: none
 	viaSet *multiset
-	ext    *extreme // acc, if it is one
+	ext    *extreme  // acc, if it is one
+	array  *arrayAgg // acc, if it is one
 }
 
 // finishRows is the number of groups that are finished together.
@@ -122,7 +122,13 @@ func (a *Aggregate) newCall(c *AggregateCall) (aggregateCall, error) {
 	case f.kind == aggMin || f.kind == aggMax:
 		a.newExtreme(&call, f.kind == aggMax, argType)
 	case f.kind == aggArray:
-		call.acc, call.nulls = &arrayAgg{elem: f.Args[0], distinct: c.Distinct}, true
+		for _, o := range c.Order {
+			if o.Column < 0 || o.Column >= len(a.spec.Input) {
+				return call, fmt.Errorf("order column %d", o.Column)
+			}
+		}
+		call.array = &arrayAgg{elem: f.Args[0], value: call.arg, order: c.Order, distinct: c.Distinct}
+		call.acc = call.array
 	default:
 		call.acc = f.accumulator()
 		if c.Distinct {
@@ -205,11 +211,11 @@ func (a *Aggregate) addCall(c *aggregateCall, b *zset.Batch, in *rowSet) {
 	if c.viaSet != nil || c.ext != nil && c.ext.set != nil {
 		return // the multiset has the rows
 	}
-	notNull := c.arg
-	if c.nulls {
-		notNull = -1
+	if c.array != nil { // NULLs count
+		c.array.addRows(b, a.restricted(b, in, c.filter, -1))
+		return
 	}
-	picked := a.restricted(b, in, c.filter, notNull)
+	picked := a.restricted(b, in, c.filter, c.arg)
 	switch {
 	case c.ext != nil:
 		c.ext.addRows(b, picked)

@@ -39,6 +39,7 @@ type AggregateCall struct {
 	Filter   int          `json:"filter"` // boolean input column, -1: none
 	Type     types.Type   `json:"type"`
 	ArgTypes []types.Type `json:"argTypes,omitempty"`
+	Order    []OrderKey   `json:"order,omitempty"` // of the elements of array_agg, by input column
 }
 
 // AggregateSpec groups by key columns. The relation before the tail has the
