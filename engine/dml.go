@@ -111,7 +111,7 @@ func (s *Session) change(ctx context.Context, d *planner.DML, r *reading, w writ
 	target := w.of(d.Table)
 	r.writes = w
 	rows, errs, err := dataflow.Execute(ctx, r.plan.Graph, r.feed,
-		dataflow.ExecuteOptions{MemoryLimit: s.settings.int("query_memory_limit")})
+		dataflow.ExecuteOptions{MemoryLimit: s.settings.int("query_memory_limit"), Env: s.exprEnv()})
 	if err != nil {
 		return 0, err
 	}
