@@ -93,7 +93,10 @@ func ParseOptions(list []connector.Option, columns []connector.Column) (Options,
 	}
 	for _, name := range required {
 		if !p.seen[name] {
-			p.fail(sqlerr.InvalidParameterValue, "option \"%s\" is required by connector \"kafka\"", name)
+			e := p.fail(sqlerr.InvalidParameterValue, "option \"%s\" is required by connector \"kafka\"", name)
+			if name == "envelope" {
+				_ = e.WithHint("Available values: %s.", envelopeUpsert)
+			}
 		}
 	}
 	p.checkColumns()
