@@ -41,6 +41,9 @@ type input struct {
 	stream *stream // what it reads: a stream,
 	from   *view   // or a view or table (possibly view itself: a table)
 	need   []bool  // columns, nil: all
+	// changesOnly: the relation's rows are read by a join; the input is attached
+	// from the beginning.
+	changesOnly bool
 
 	phase     phase
 	positions connector.Positions // of a stream, not attached: next offsets; never changed in place

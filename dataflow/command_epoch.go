@@ -201,6 +201,8 @@ func (r *Runtime) start(in *input, q *request) error {
 		in.phase = phaseAttached
 	case !in.from.live():
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", in.from.spec.Name, in.from.state).WithDetail("%s", in.from.reason)
+	case in.changesOnly:
+		in.phase = phaseAttached
 	case in.from.spec.Result.Arr == 0:
 		return sqlerr.New(sqlerr.FeatureNotSupported, "%q has no stored rows to read", in.from.spec.Name)
 	default:

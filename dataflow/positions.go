@@ -95,9 +95,17 @@ func (v *view) appendState(b []byte) []byte {
 	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, v.since)
 	b = appendString(b, v.reason)
-	b = binary.AppendUvarint(b, uint64(len(v.inputs)))
+	n := len(v.inputs)
 	for _, in := range v.inputs {
-		b = in.appendState(b)
+		if in.changesOnly { // attached, and perhaps beside another input of the same relation
+			n--
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(n))
+	for _, in := range v.inputs {
+		if !in.changesOnly {
+			b = in.appendState(b)
+		}
 	}
 	return b
 }
@@ -280,8 +288,11 @@ func (p *savedPositions) restoreView(v *view) error {
 	}
 	for _, in := range v.inputs {
 		at, known := saved.inputs[in.rel]
-		if !ok {
-			at, known = savedInput{flags: flagAsked | flagReached}, true
+		if !ok || in.changesOnly {
+			at, known = savedInput{flags: flagAsked}, true
+			if v.ready {
+				at.flags |= flagReached
+			}
 		}
 		if !known {
 			return sqlerr.New(sqlerr.DataCorrupted, "the positions of view %q do not name relation %d, which it reads", v.spec.Name, in.rel)

@@ -92,7 +92,8 @@ func (v *view) rebuild(build func(*Node) (operator.Operator, error)) (err error)
 }
 
 // input returns the view's input for a relation; leaves that read the same
-// relation share it and the union of their columns.
+// relation share it and the union of their columns. Those that bring changes
+// only have one of their own.
 func (v *view) input(leaf *RelationInput) *input {
 	var need []bool
 	if leaf.Need != nil {
@@ -102,7 +103,7 @@ func (v *view) input(leaf *RelationInput) *input {
 		}
 	}
 	for _, in := range v.inputs {
-		if in.rel != leaf.Relation {
+		if in.rel != leaf.Relation || in.changesOnly != leaf.Shared {
 			continue
 		}
 		if need == nil {
@@ -113,7 +114,7 @@ func (v *view) input(leaf *RelationInput) *input {
 		}
 		return in
 	}
-	in := &input{view: v, rel: leaf.Relation, need: need}
+	in := &input{view: v, rel: leaf.Relation, need: need, changesOnly: leaf.Shared}
 	v.inputs = append(v.inputs, in)
 	return in
 }

@@ -26,6 +26,9 @@ type index struct {
 	arr storage.Arrangement
 	// inline is up to how many different rows of a key lie in one image.
 	inline int
+	// shared, when set, brings the rows from a stored relation's arrangement; then
+	// nothing is written.
+	shared *sharedRows
 
 	// of the epoch
 	st      State
@@ -85,6 +88,9 @@ func (x *index) nullKey(row int) bool {
 // fetch brings the headers of all keys.
 func (x *index) fetch(keys *bytesTable) error {
 	x.first = extend(x.first, keys.len())
+	if x.shared != nil {
+		return x.shared.fetch(x.st, keys, &x.headers)
+	}
 	var list zset.List
 	for s := range keys.len() {
 		list.Data = append(append(list.Data, keys.at(s)...), tagHeader)
@@ -241,7 +247,7 @@ func (x *index) counts(slot int, rows []indexRow) (old, now int) {
 
 // store writes the rows of a slot's key that changed.
 func (x *index) store(key []byte, slot int, rows []indexRow, complete bool) error {
-	if !x.changes(slot) {
+	if !x.changes(slot) || x.shared != nil {
 		return nil
 	}
 	old, now := x.counts(slot, rows)

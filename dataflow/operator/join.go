@@ -47,16 +47,25 @@ func NewJoinIn(env *expr.Env, spec *JoinSpec) (*Join, error) {
 			return nil, fmt.Errorf("join key of %v and %v", spec.Left[l], spec.Right[r])
 		}
 	}
+	if err := spec.checkShared(); err != nil {
+		return nil, err
+	}
 	j := &Join{
 		spec:  spec,
 		left:  &index{on: spec.LeftKey, arr: spec.LeftArr, inline: inlineRows},
 		right: &index{on: spec.RightKey, arr: spec.RightArr, inline: inlineRows},
 		keys:  newBytesTable(),
 	}
+	var err error
+	if j.left.shared, err = newSharedRows(env, spec.LeftShared, spec.Left); err != nil {
+		return nil, err
+	}
+	if j.right.shared, err = newSharedRows(env, spec.RightShared, spec.Right); err != nil {
+		return nil, err
+	}
 	if spec.On == nil {
 		return j, nil
 	}
-	var err error
 	j.on, err = NewMapIn(env, &MapSpec{Input: spec.both(), Filter: spec.On})
 	return j, err
 }

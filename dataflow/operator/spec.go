@@ -125,7 +125,9 @@ const (
 // The key columns of both sides must have the same types, since they are
 // compared by key bytes.
 //
-// State: each side's rows by key, in LeftArr and RightArr (see index).
+// State: each side's rows by key, in LeftArr and RightArr (see index). A side
+// that is a stored relation under the same key has none (SharedSide); of the
+// left sides only that of an inner join may be one, and only one of the two.
 type JoinSpec struct {
 	Kind     JoinKind            `json:"kind"`
 	Left     []types.Type        `json:"left"`
@@ -135,6 +137,25 @@ type JoinSpec struct {
 	On       *expr.Expr          `json:"on,omitempty"`
 	LeftArr  storage.Arrangement `json:"leftArr"`
 	RightArr storage.Arrangement `json:"rightArr"`
+
+	LeftShared  *SharedSide `json:"leftShared,omitempty"`
+	RightShared *SharedSide `json:"rightShared,omitempty"`
+}
+
+// SharedSide is a side of a join whose rows are read from the arrangement of the
+// relation that they come from. Its key is the join's, column by column, so that
+// a key has one row at most. The input brings the epoch's changes; it must not
+// bring the rows that were there before the join began, which is right because
+// the other side has no rows then.
+//
+// What turns the stored rows into those of the side, Map, stands in the graph
+// once more, for the changes. It must not fail for any row, because the stored
+// rows are only looked at when another row asks for them.
+type SharedSide struct {
+	Arr     storage.Arrangement `json:"arr"`
+	Grouped bool                `json:"grouped,omitempty"` // images as of an aggregate, else row bytes
+	Types   []types.Type        `json:"types"`             // of the stored rows
+	Map     *MapSpec            `json:"map,omitempty"`     // nil: the side's rows are the stored ones
 }
 
 // Output returns the types of the output columns.
@@ -151,8 +172,14 @@ func (j *JoinSpec) both() []types.Type {
 }
 
 // Arrangements returns what the operator writes.
-func (j *JoinSpec) Arrangements() []storage.Arrangement {
-	return []storage.Arrangement{j.LeftArr, j.RightArr}
+func (j *JoinSpec) Arrangements() (own []storage.Arrangement) {
+	if j.LeftShared == nil {
+		own = append(own, j.LeftArr)
+	}
+	if j.RightShared == nil {
+		own = append(own, j.RightArr)
+	}
+	return own
 }
 
 // OrderKey is one column of an order.
