@@ -57,6 +57,11 @@ func run(ctx context.Context, o options) error {
 	}
 	defer t.feed.close()
 	t.inserts, t.sinks = newInserts(o.seed), sinkReaders(t.feed.topic)
+	defer func() {
+		if t.server != nil { // a deviation leaves it running
+			t.server.Kill()
+		}
+	}()
 	if err := t.first(ctx); err != nil {
 		return err
 	}
@@ -65,7 +70,6 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("after kill %d: %w", i+1, err)
 		}
 	}
-	t.server.Kill()
 	fmt.Printf("%d passed, 0 failed\n", o.kills)
 	written := 0
 	for _, s := range t.sinks {
