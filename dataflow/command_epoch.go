@@ -66,6 +66,7 @@ func (r *Runtime) change(ep *epochWork, q *request) (gone dropped, err error) {
 	ep.tables = q.cmd.Rows
 	if q.cmd.topology() {
 		r.stateChanged()
+		r.pace.restart()
 		if gone, err = r.drop(ep, q.cmd.Drop); err != nil {
 			return gone, err
 		}

@@ -21,6 +21,7 @@ type epochWork struct {
 	touched    []*view // had input
 	piece      int     // rows of each backfill's piece
 	rows       int64
+	scanned    int64 // rows that backfills have read from relations
 	started    time.Time
 	cut        time.Duration
 	compute    time.Duration
@@ -56,6 +57,7 @@ func (r *Runtime) inputEpoch(ctx context.Context) error {
 	}
 	r.opts.FailPoint("computed")
 	ep.compute = r.since(ep.started) - ep.cut
+	r.pace.observe(ep.rows+ep.scanned, ep.cut+ep.compute, ep.changeBytes())
 	if err := r.commit(ctx, ep, true); err != nil {
 		if ctx.Err() != nil && !permanent(err) {
 			return nil // stopped while the store refused: the epoch did not happen
@@ -85,7 +87,7 @@ func (r *Runtime) cut(ep *epochWork) {
 		if batches == 0 {
 			continue
 		}
-		s.cut(share(r.opts.CutRows, n, rows), share(r.opts.CutBytes, b, bytes))
+		s.cut(share(r.pace.rows, n, rows), share(r.opts.CutBytes, b, bytes))
 		r.dirty = true
 		for _, batch := range s.taken {
 			ep.rows += int64(batchRows(batch))
@@ -121,9 +123,9 @@ func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
 	if n == 0 {
 		return
 	}
-	ep.piece = r.opts.CutRows / n
+	ep.piece = r.pace.rows / n
 	if live {
-		ep.piece = r.opts.PieceRows / n
+		ep.piece = min(r.opts.PieceRows, r.pace.rows) / n
 	}
 	ep.piece = max(1, ep.piece)
 	for _, v := range r.busy {
@@ -241,7 +243,11 @@ func (r *Runtime) computeView(ep *epochWork, v *view) error {
 func (r *Runtime) feed(ep *epochWork, in *input) error {
 	switch {
 	case in.phase == phaseScanning:
-		return r.scanInput(in, ep.piece)
+		err := r.scanInput(in, ep.piece)
+		for _, b := range in.delta {
+			ep.scanned += int64(b.Len())
+		}
+		return err
 	case in.phase != phaseAttached:
 		return nil
 	case in.stream != nil:
@@ -387,6 +393,7 @@ func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
 	}
 	r.mu.Lock()
 	r.stats.Rows += ep.rows
+	r.stats.CutLimit = int64(r.pace.rows)
 	r.stats.CutNS += int64(ep.cut)
 	r.stats.ComputeNS += int64(ep.compute)
 	r.stats.CommitNS += int64(commit)

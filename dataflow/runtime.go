@@ -19,13 +19,17 @@ import (
 // Options are the bounds and seams of a Runtime. Zero values choose the
 // defaults.
 type Options struct {
-	CutRows     int // rows of an epoch, over all streams (64k)
+	CutRows     int // rows of an epoch, over all streams, at most (64k)
 	CutBytes    int // bytes of an epoch (16 MiB)
 	QueueBytes  int // bytes that wait in front of the loop, per reader (32 MiB)
 	PieceRows   int // rows of all backfills in an epoch that has live input (32k); without, they have CutRows
 	PieceBytes  int // bytes of one backfill's piece (16 MiB)
 	KeepBytes   int // shared batches kept for one view that is about to attach (64 MiB)
 	SubscrBytes int // deltas that wait for one subscriber (16 MiB)
+
+	// EpochTarget is how long an epoch shall compute at most (250 ms): when one took
+	// longer, the next ones take fewer rows.
+	EpochTarget time.Duration
 
 	AskTimeout time.Duration // for questions to a source outside of the loop (5 s)
 	RetryMin   time.Duration // first and longest pause before a commit is tried again (50 ms, 2 s)
@@ -54,7 +58,7 @@ func (o Options) withDefaults() Options {
 	for _, x := range []struct {
 		p *time.Duration
 		d time.Duration
-	}{{&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}, {&o.RetryFor, 30 * time.Second}} {
+	}{{&o.EpochTarget, 250 * time.Millisecond}, {&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}, {&o.RetryFor, 30 * time.Second}} {
 		if *x.p <= 0 {
 			*x.p = x.d
 		}
@@ -130,10 +134,11 @@ type Runtime struct {
 	viewTable    *viewTable
 	learned      atomic.Bool // a reader has said what it reads; any goroutine sets it
 	unnamed      bool        // the identity of a stream is to be committed
-	needsChanged bool        // what views need of the shared readers may have changed
-	listed       bool        // busy and notables are up to date
-	busy         []*view     // live, but not yet ready or attached
-	notables     []*view     // busy or quarantined: those that the positions blob names
+	pace         pace
+	needsChanged bool    // what views need of the shared readers may have changed
+	listed       bool    // busy and notables are up to date
+	busy         []*view // live, but not yet ready or attached
+	notables     []*view // busy or quarantined: those that the positions blob names
 	epoch        epochWork
 
 	mu     sync.Mutex
@@ -158,6 +163,7 @@ func New(store Store, opts Options) (*Runtime, error) {
 		topology: topology{streams: map[RelationID]*stream{}, views: map[RelationID]*view{}},
 		ends:     map[RelationID]connector.Positions{},
 		known:    map[RelationID]*stream{},
+		pace:     newPace(opts.EpochTarget, opts.CutRows),
 	}
 	saved, err := decodePositions(store.Positions())
 	if err != nil {
@@ -169,6 +175,7 @@ func New(store Store, opts Options) (*Runtime, error) {
 		return nil, fmt.Errorf("dataflow: count error rows: %w", err)
 	}
 	r.pub = r.publishStatus(store.Epoch(), store.Clock())
+	r.pub.errors = r.errors
 	return r, nil
 }
 

@@ -355,6 +355,7 @@ type Stats struct {
 	Epochs, Rows                    int64
 	CutNS, ComputeNS, CommitNS      int64
 	EpochNS                         int64
+	CutLimit                        int64                        // rows that an epoch may take now
 	Histogram                       [len(epochBuckets) + 1]int64 // epochs by duration, not cumulative; the last has no bound
 	CommitRetries                   int64
 	CommitError                     string // why the commit that is being retried failed, "" if none is
