@@ -43,9 +43,7 @@ func DescribeSink(q *Query) (*SinkInput, error) {
 
 // Unique says whether a set of columns is unique among the rows.
 func (s *SinkInput) Unique(columns []int) bool {
-	return slices.ContainsFunc(s.Keys, func(key []int) bool {
-		return !slices.ContainsFunc(key, func(c int) bool { return !slices.Contains(columns, c) })
-	})
+	return covers(columns, s.Keys)
 }
 
 // Checksum makes the dataflow of a sink that folds its rows.
@@ -115,8 +113,59 @@ func uniqueKeys(n Node) [][]int {
 		return keysAt(keys, from)
 	case *TopK:
 		return uniqueKeys(n.Input)
+	case *Join:
+		return joinedKeys(n)
 	}
 	return nil
+}
+
+// joinedKeys returns the unique keys of a join. A key of one side stays unique
+// where a row of that side has one partner at most: where the join's equalities
+// cover a key of the other side. A key of both sides together is unique always.
+func joinedKeys(j *Join) [][]int {
+	left := uniqueKeys(j.Left)
+	if j.Kind == SemiJoin || j.Kind == AntiJoin {
+		return left
+	}
+	nl := len(j.Left.Types())
+	right := uniqueKeys(j.Right)
+	pairs, _ := splitJoinCondition(j)
+	var onLeft, onRight []int
+	for _, p := range pairs {
+		if p.left.Op == expr.OpColumn {
+			onLeft = append(onLeft, p.left.Col)
+		}
+		if p.right.Op == expr.OpColumn {
+			onRight = append(onRight, p.right.Col)
+		}
+	}
+	var out, moved [][]int
+	for _, key := range right {
+		shifted := make([]int, len(key))
+		for i, c := range key {
+			shifted[i] = c + nl
+		}
+		moved = append(moved, shifted)
+	}
+	if covers(onRight, right) {
+		out = append(out, left...)
+	}
+	if j.Kind == InnerJoin && covers(onLeft, left) {
+		out = append(out, moved...)
+	}
+	for _, l := range left {
+		for _, r := range moved {
+			out = append(out, slices.Concat(l, r))
+		}
+	}
+	return out
+}
+
+// covers says whether all columns of one of the keys are among the given ones.
+func covers(columns []int, keys [][]int) bool {
+	return slices.ContainsFunc(keys, func(key []int) bool {
+		return !slices.ContainsFunc(key, func(c int) bool { return !slices.Contains(columns, c) })
+	})
 }
 
 // keysAt renames the columns of keys to where they are put out (from: which
