@@ -131,7 +131,7 @@ func sizes(t types.Type) []any {
 		return []any{"numeric_precision_radix", 10}
 	case types.Varchar, types.BPChar:
 		if n, ok := t.CharLength(); ok {
-			return []any{"character_maximum_length", int(n), "character_octet_length", 4 * int(n)}
+			return []any{"character_maximum_length", n, "character_octet_length", 4 * n}
 		}
 		return []any{"character_octet_length", 1 << 30}
 	case types.Text, types.Name:

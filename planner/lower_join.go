@@ -164,7 +164,7 @@ func asKeyPair(c *expr.Expr, nl, n int) (keyPair, bool) {
 // if that changes no value: integers become numeric beside numeric.
 func sameKeyType(a, b *expr.Expr) (x, y *expr.Expr, ok bool) {
 	ta, tb := a.Type.Base(), b.Type.Base()
-	to := ta
+	var to types.Type
 	switch {
 	case ta == tb, integer(ta) && integer(tb), text(ta) && text(tb):
 		return a, b, true

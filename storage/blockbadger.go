@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"maps"
@@ -296,7 +297,7 @@ func (s blockBadger) Blocks(run uint64, from, n int, fn func(i int, block []byte
 		return nil
 	})
 	switch {
-	case err == errBlockScanEnd:
+	case errors.Is(err, errBlockScanEnd):
 		return nil
 	case err == nil:
 		return fileCorrupt("run %d ends before block %d", run, a.block)

@@ -136,9 +136,3 @@ func (a *arena) release(i int) {
 	}
 	a.idle += n
 }
-
-// bytes returns the segment row's filled part.
-func (a *arena) bytes(i int) []byte {
-	start := i << segmentShift
-	return a.data[start : int64(start)+a.segs[i].used]
-}

@@ -60,7 +60,6 @@ type Store struct {
 	tree     *tree
 	blockMem sync.Pool // *[]byte for blocks that point reads copy
 	bg       background
-	logged   int64 // bytes of log records of the active generation
 
 	stats storeCounters
 }

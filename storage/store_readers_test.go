@@ -132,7 +132,7 @@ func TestScanEveryEpoch(t *testing.T) {
 		cs := storage.ChangeSet{Arr: 1, Dead: zset.NewBitmap(64)}
 		var added []uint64
 		for i := range 40 {
-			k := n<<8 + uint64(i)
+			var k uint64
 			if i%2 == 0 && len(live) > 0 {
 				at := r.IntN(len(live))
 				k = live[at]

@@ -29,17 +29,16 @@ const (
 
 // header is what stands before the records of a batch.
 type header struct {
-	base       int64
-	size       int // of the whole batch
-	magic      int8
-	attrs      int16
-	last       int64 // last offset, removed records included
-	firstTime  int64 // ms
-	maxTime    int64
-	producer   int64
-	records    int
-	checksum   uint32
-	checkedLen int
+	base      int64
+	size      int // of the whole batch
+	magic     int8
+	attrs     int16
+	last      int64 // last offset, removed records included
+	firstTime int64 // ms
+	maxTime   int64
+	producer  int64
+	records   int
+	checksum  uint32
 }
 
 var (

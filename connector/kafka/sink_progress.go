@@ -66,7 +66,7 @@ func readProgress(ctx context.Context, cl *kgo.Client, sink *SinkOptions) (progr
 				continue
 			}
 			if err := stdjson.Unmarshal(b.Rows.Cols[1].Bytes(r), &out); err != nil {
-				return fmt.Errorf("%w: the progress of \"%s\" in topic \"%s\" cannot be read: %v", connector.ErrDiverged, id, progressTopic, err)
+				return fmt.Errorf("%w: the progress of \"%s\" in topic \"%s\" cannot be read: %w", connector.ErrDiverged, id, progressTopic, err)
 			}
 		}
 		return nil

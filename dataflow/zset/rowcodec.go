@@ -105,7 +105,8 @@ func DecodeRow(b []byte, dst []Vector) error {
 	if len(b) < bitmap {
 		return ErrCorrupt
 	}
-	nulls, rest, ok := b[:bitmap], b[bitmap:], true
+	nulls, rest := b[:bitmap], b[bitmap:]
+	var ok bool
 	if tail := len(dst) & 7; tail != 0 && nulls[bitmap-1]>>tail != 0 {
 		return ErrCorrupt
 	}

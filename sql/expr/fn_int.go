@@ -422,7 +422,7 @@ func gcd(w width) func(a, b int64) (int64, error) {
 	return func(a, b int64) (int64, error) {
 		for b != 0 {
 			if b == -1 {
-				a, b = 1, 0
+				a = 1
 				break
 			}
 			a, b = b, a%b

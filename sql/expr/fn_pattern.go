@@ -217,7 +217,7 @@ func expandReplacement(dst, repl, text []byte, m []int) []byte {
 			continue
 		}
 		i++
-		group := -1
+		var group int
 		switch c := repl[i]; {
 		case c == '&':
 			group = 0

@@ -298,7 +298,7 @@ func (m *moment) appendName(dst []byte, w, upper string, fill bool) ([]byte, boo
 		}
 		name, width = roman(int64(m.month)), 4
 	case "AD", "BC", "A.D.", "B.C.":
-		name, width = "AD", 0
+		name = "AD"
 		if m.year <= 0 {
 			name = "BC"
 		}

@@ -188,7 +188,6 @@ func (p *arrayParser) element() (text []byte, quoted bool, err error) {
 			if quoted || len(text) > 0 {
 				return nil, false, errArray(p.all, "Unexpected array element.")
 			}
-			quoted = true
 			if text, err = p.quoted(); err != nil {
 				return nil, false, err
 			}

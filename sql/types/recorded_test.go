@@ -24,14 +24,13 @@ import (
 var record = flag.Bool("record", false, "ask the PostgreSQL server of STREAMDB_POSTGRES for the answers")
 
 type recordedCase struct {
-	set              string // not empty: a setting, and nothing else
-	typ, input       string
-	text, binary     string
-	line             int
-	file             string
-	session          Env
-	parsed           Type
-	gotText, gotWire string
+	set          string // not empty: a setting, and nothing else
+	typ, input   string
+	text, binary string
+	line         int
+	file         string
+	session      Env
+	parsed       Type
 }
 
 func TestRecorded(t *testing.T) {
