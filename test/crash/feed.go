@@ -20,6 +20,7 @@ type feed struct {
 	brokers string
 	topic   string
 	model   model
+	users   users
 	late    []string // views made on the way
 	rate    int
 
@@ -47,9 +48,13 @@ func newFeed(ctx context.Context, o options, dir string) (*feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.client = client
-	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, f.topic)
-	return f, err
+	f.client, f.users = client, newUsers(f.topic)
+	for _, topic := range []string{f.topic, f.users.topic} {
+		if _, err := kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
 }
 
 // startBroker starts a broker in this process; port 0 chooses one.
@@ -105,10 +110,15 @@ func (f *feed) run(d time.Duration) {
 	}
 }
 
-// produce sends n records and waits for them: one in 100 is bad.
+// produce sends n records and waits for them: one in 8 is of a user, one in 100
+// of the others is bad.
 func (f *feed) produce(n int) {
 	records := make([]*kgo.Record, n)
 	for i := range records {
+		if f.rnd.IntN(8) == 0 {
+			records[i] = f.users.record(f.rnd)
+			continue
+		}
 		e := event{k: int64(f.rnd.IntN(2000)), v: int64(f.rnd.IntN(1000)), s: fmt.Sprintf("s%d ä", f.rnd.IntN(50))}
 		value := fmt.Sprintf(`{"k": %d, "v": %d, "s": %q, "other": [1, {"x": null}]}`, e.k, e.v, e.s)
 		switch f.rnd.IntN(200) {

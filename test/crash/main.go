@@ -98,7 +98,7 @@ func (t *test) first(ctx context.Context) error {
 		return err
 	}
 	return t.query(ctx, func(conn *pgx.Conn) error {
-		statements := setup(t.feed.brokers, t.feed.topic)
+		statements := append(setup(t.feed.brokers, t.feed.topic), t.feed.users.statements(t.feed.brokers)...)
 		for _, s := range t.sinks {
 			statements = append(statements, s.statement(t.feed.brokers))
 			if err := s.open(t.feed.brokers); err != nil {

@@ -102,6 +102,7 @@ func (t *test) compare(ctx context.Context) error {
 		}
 		want := t.feed.model.expected()
 		t.inserts.expected(want)
+		t.feed.users.expected(t.feed.model.events, want)
 		for _, rows := range want {
 			sort.Strings(rows)
 		}
@@ -164,7 +165,7 @@ func sameRows(view string, got, want []string) error {
 
 func (t *test) compareErrors(ctx context.Context, conn *pgx.Conn) error {
 	records, divisions := t.feed.model.errorRows()
-	for name, want := range map[string]int64{"events": records, "quotients": divisions} {
+	for name, want := range map[string]int64{"events": records, "quotients": divisions, "users": t.feed.users.errorRows()} {
 		var got int64
 		err := conn.QueryRow(ctx, "SELECT count(*) FROM streamdb.errors WHERE name = $1", name).Scan(&got)
 		if err != nil {
