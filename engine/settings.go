@@ -18,6 +18,7 @@ type setting struct {
 	doc      string
 	report   bool // sent to the client as ParameterStatus
 	readOnly bool
+	duration bool                               // kept in milliseconds
 	check    func(value string) (string, error) // returns the canonical value; nil: anything
 }
 
@@ -34,13 +35,13 @@ func settingsTable() []setting {
 		{name: "default_transaction_isolation", initial: "serializable", doc: "Always serializable.", check: checkIsolation},
 		{name: "default_transaction_read_only", initial: "off", doc: "Whether transactions are read only.", report: true, check: checkBool},
 		{name: "extra_float_digits", initial: "1", doc: "Digits of floating-point output.", check: checkInt(-15, 3)},
-		{name: "idle_in_transaction_session_timeout", initial: "0", doc: "Ends a session idle in a transaction, milliseconds.", check: checkDuration},
+		{name: "idle_in_transaction_session_timeout", initial: "0", doc: "Ends a session idle in a transaction, milliseconds.", duration: true, check: checkDuration},
 		{name: "in_hot_standby", initial: "off", doc: "Always off.", report: true, readOnly: true},
 		{name: "integer_datetimes", initial: "on", doc: "Always on.", report: true, readOnly: true},
 		{name: "IntervalStyle", initial: "postgres", doc: "Display of intervals.", report: true,
 			check: oneOf("postgres", "postgres_verbose", "sql_standard", "iso_8601")},
 		{name: "is_superuser", initial: "on", doc: "Whether the role is a superuser.", report: true, readOnly: true},
-		{name: "lock_timeout", initial: "0", doc: "Accepted; there are no locks to wait for.", check: checkDuration},
+		{name: "lock_timeout", initial: "0", doc: "Accepted; there are no locks to wait for.", duration: true, check: checkDuration},
 		{name: "max_identifier_length", initial: "63", doc: "Longest identifier, bytes.", readOnly: true},
 		{name: "query_memory_limit", initial: "268435456", doc: "Memory that one query may use, bytes.", check: checkInt(1<<20, 1<<40)},
 		{name: "real_time_recency", initial: "off", doc: "Whether a read waits for what the topics held when it began.", check: checkBool},
@@ -50,7 +51,7 @@ func settingsTable() []setting {
 		{name: "server_version_num", initial: "150018", doc: "The same as a number.", readOnly: true},
 		{name: "session_authorization", initial: "", doc: "The session's role.", report: true, readOnly: true},
 		{name: "standard_conforming_strings", initial: "on", doc: "Always on.", report: true, check: oneOf("on")},
-		{name: "statement_timeout", initial: "0", doc: "Ends a statement that runs longer, milliseconds; 0 is off.", check: checkDuration},
+		{name: "statement_timeout", initial: "0", doc: "Ends a statement that runs longer, milliseconds; 0 is off.", duration: true, check: checkDuration},
 		{name: "TimeZone", initial: "UTC", doc: "The session's time zone.", report: true, check: checkTimeZone},
 		{name: "transaction_isolation", initial: "serializable", doc: "Always serializable.", check: checkIsolation},
 		{name: "transaction_read_only", initial: "off", doc: "Whether the transaction is read only.", check: checkBool},
@@ -87,7 +88,30 @@ func (s *settings) get(name string) (string, error) {
 	if !ok {
 		return "", unknownSetting(name)
 	}
+	if p := s.find(name); p != nil && p.duration {
+		value = durationText(value)
+	}
 	return value, nil
+}
+
+// durationText prints milliseconds in the largest unit without a fraction, as
+// SHOW does.
+func durationText(ms string) string {
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil || n == 0 {
+		return ms
+	}
+	unit := "ms"
+	for _, u := range []struct {
+		name   string
+		factor int64
+	}{{"s", 1000}, {"min", 60}, {"h", 60}, {"d", 24}} {
+		if n%u.factor != 0 {
+			break
+		}
+		n, unit = n/u.factor, u.name
+	}
+	return strconv.FormatInt(n, 10) + unit
 }
 
 // set checks and sets a parameter and says whether the client must be told.
