@@ -190,8 +190,8 @@ func (b *binder) unary(e *ast.UnaryExpr, c *exprContext) (*expr.Expr, error) {
 }
 
 func (b *binder) binary(e *ast.BinaryExpr, c *exprContext) (*expr.Expr, error) {
-	if _, ok := e.Left.(*ast.RowExpr); ok {
-		return nil, b.unsupported(e.Left)
+	if row, ok := e.Left.(*ast.RowExpr); ok {
+		return b.rowComparison(e, row, c)
 	}
 	left, err := b.expr(e.Left, c)
 	if err != nil {

@@ -166,7 +166,7 @@ func (b *binder) lateral(left Node, ls *scope, item ast.TableExpr, kind JoinKind
 	if err != nil {
 		return nil, nil, err
 	}
-	if f, ok := right.(*TableFunction); ok && kind == InnerJoin && isUnitRow(f.Input) {
+	if f, ok := right.(*TableFunction); ok && kind == InnerJoin && isUnitRow(f.Input) && len(refs) > 0 {
 		return f.over(left, lowerLevel), both, nil
 	}
 	if len(refs) == 0 {

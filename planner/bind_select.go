@@ -477,6 +477,8 @@ func outputName(e ast.Expr) string {
 		return "timezone"
 	case *ast.ExistsExpr:
 		return "exists"
+	case *ast.SubqueryExpr:
+		return subqueryName(e.Query)
 	case *ast.ArrayExpr, *ast.ArraySubquery:
 		return "array"
 	case *ast.RowExpr:

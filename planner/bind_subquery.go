@@ -694,3 +694,44 @@ func readsOuter(n Node) bool {
 	})
 	return found
 }
+
+// subqueryName is the name of a subquery's only column.
+func subqueryName(q *ast.SelectStmt) string {
+	if sel, ok := q.Body.(*ast.Select); ok && len(sel.Targets) > 0 {
+		if t := sel.Targets[0]; t.Alias != "" {
+			return t.Alias
+		}
+		return outputName(sel.Targets[0].Expr)
+	}
+	return "?column?"
+}
+
+// rowComparison binds (a, b) = (c, d) and <>, column by column.
+func (b *binder) rowComparison(e *ast.BinaryExpr, left *ast.RowExpr, c *exprContext) (*expr.Expr, error) {
+	right, ok := e.Right.(*ast.RowExpr)
+	if !ok || e.Op != "=" && e.Op != "<>" && e.Op != "!=" {
+		return nil, b.unsupported(left)
+	}
+	if len(left.Args) != len(right.Args) {
+		return nil, sqlerr.New(sqlerr.SyntaxError, "unequal number of entries in row expressions").At(e.Position())
+	}
+	out := &expr.Expr{Op: expr.OpAnd, Type: types.Bool}
+	if e.Op != "=" {
+		out.Op = expr.OpOr
+	}
+	for i := range left.Args {
+		pair, err := b.exprs([]ast.Expr{left.Args[i], right.Args[i]}, c)
+		if err != nil {
+			return nil, err
+		}
+		same, err := b.operator(e.Op, pair[0], pair[1], e.Position())
+		if err != nil {
+			return nil, err
+		}
+		out.Args = append(out.Args, same)
+	}
+	if len(out.Args) == 1 {
+		return out.Args[0], nil
+	}
+	return out, nil
+}
