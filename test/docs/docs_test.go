@@ -7,8 +7,8 @@
 // right after an SQL block is what psql prints for it. Comments steer the test:
 //
 //	<!-- test:topic bids 2        a topic of two partitions, a record a line,
-//	{"auction":1}                 the partitions in turn; "key => value" has a key
-//	-->
+//	{"auction":1}                 the partitions in turn; "key => value" has a key,
+//	-->                           "key => (no value)" is a tombstone
 //	<!-- test:produce bids        more records
 //	<!-- test:varies epoch, time -->   columns of the next block shown as a dot
 //	<!-- test:watch -->           the next block runs beside the page

@@ -92,6 +92,9 @@ func (w *watch) stop() {
 	}
 }
 
+// noValue stands for the value of a tombstone.
+const noValue = "(no value)"
+
 // produce writes records, "value" or "key => value" a line, to the partitions in
 // turn.
 func (r *runner) produce(topic string, partitions int, lines []string) {
@@ -100,7 +103,9 @@ func (r *runner) produce(topic string, partitions int, lines []string) {
 		record := &kgo.Record{Topic: topic, Partition: int32(i % partitions), Value: []byte(line),
 			Timestamp: time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC)}
 		if key, value, ok := strings.Cut(line, " => "); ok {
-			record.Key, record.Value = []byte(key), []byte(value)
+			if record.Key, record.Value = []byte(key), []byte(value); value == noValue {
+				record.Value = nil
+			}
 		}
 		records = append(records, record)
 	}
@@ -126,7 +131,7 @@ func (r *runner) records(ctx context.Context, topic string, n int) []string {
 		fetches.EachRecord(func(record *kgo.Record) {
 			value := string(record.Value)
 			if record.Value == nil {
-				value = "(no value)"
+				value = noValue
 			}
 			if len(record.Key) > 0 {
 				value = string(record.Key) + " => " + value
