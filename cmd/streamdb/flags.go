@@ -165,7 +165,7 @@ func (o *options) check() error {
 	} else if o.memoryBytes < 128<<20 {
 		errs = append(errs, errors.New("--memory-limit must be at least 128MiB"))
 	}
-	if o.rate < 0 || o.rate > maxRate || o.rate != o.rate {
+	if !(o.rate >= 0 && o.rate <= maxRate) { // not a number, too
 		errs = append(errs, fmt.Errorf("--rate must be from 0 to %d events a second", maxRate))
 	}
 	for _, l := range []struct{ name, address string }{{"listen", o.listen}, {"http-listen", o.httpListen}, {"kafka-listen", o.kafkaListen}} {

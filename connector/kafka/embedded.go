@@ -132,7 +132,7 @@ func (e *Embedded) applyRetention(every time.Duration) {
 }
 
 // refuseDeleteRecords answers every DeleteRecords: see Embedded.
-func (e *Embedded) refuseDeleteRecords(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is kfake's
+func (e *Embedded) refuseDeleteRecords(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:staticcheck // the order is kfake's
 	e.cluster.KeepControl()
 	r, ok := req.(*kmsg.DeleteRecordsRequest)
 	if !ok {

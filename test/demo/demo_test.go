@@ -5,6 +5,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -102,7 +103,7 @@ func (d *demo) viewsHold() int64 {
 // await waits until the views count at least n bids.
 func (d *demo) await(n int64) {
 	d.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); d.number("SELECT coalesce(sum(bids), 0)::bigint FROM auction_totals") < n; {
+	for deadline := time.Now().Add(time.Minute); d.number("SELECT coalesce(sum(bids), 0)::bigint FROM auction_totals") < n; {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("the views do not reach %d bids", n)
 		}
@@ -182,7 +183,7 @@ func TestCommandLine(t *testing.T) {
 		cmd := exec.Command(binary, c.args...)
 		out, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
-		if err == nil || !asExit(err, &exit) || exit.ExitCode() != 2 || !bytes.Contains(out, []byte(c.want)) {
+		if err == nil || !errors.As(err, &exit) || exit.ExitCode() != 2 || !bytes.Contains(out, []byte(c.want)) {
 			t.Errorf("%v: %v, %s", c.args, err, out)
 		}
 	}
@@ -190,10 +191,4 @@ func TestCommandLine(t *testing.T) {
 	if err != nil || !bytes.Contains(out, []byte(fmt.Sprintf("%q", "127.0.0.1:9092"))) {
 		t.Errorf("%v: %s", err, out)
 	}
-}
-
-func asExit(err error, exit **exec.ExitError) bool {
-	e, ok := err.(*exec.ExitError) //nolint:errorlint // it is not wrapped
-	*exit = e
-	return ok
 }
