@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
@@ -15,8 +14,6 @@ import (
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/types"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the answers of testdata anew")
 
 // catalogObjects are what the catalog tests look at.
 const catalogObjects = `CREATE TABLE t (id int PRIMARY KEY, name text DEFAULT 'x', amount numeric(10,2) NOT NULL);
@@ -100,12 +97,12 @@ func answer(ctx context.Context, s *Session, text string) string {
 	return strings.Join(out, "\n")
 }
 
-// TestCatalogQueries runs testdata/psql.txt, what psql 15 sends for its
-// commands, and testdata/catalog.txt: a query, ----, the answer. @name@ stands
+// TestCatalogQueries runs testdata/catalog/psql.txt, what psql 15 sends for its
+// commands, and testdata/catalog/queries.txt: a query, ----, the answer. @name@ stands
 // for the OID of a relation.
 func TestCatalogQueries(t *testing.T) {
 	s := catalogSession(t)
-	for _, file := range []string{"testdata/psql.txt", "testdata/catalog.txt"} {
+	for _, file := range []string{"testdata/catalog/psql.txt", "testdata/catalog/queries.txt"} {
 		t.Run(file, func(t *testing.T) { runCatalogCases(t, s, file) })
 	}
 }
@@ -127,7 +124,7 @@ func runCatalogCases(t *testing.T, s *Session, file string) {
 		if got != want && !*rewrite {
 			t.Errorf("%s %s\n%s\ngot:\n%s\nwant:\n%s", file, comment, body, got, want)
 		}
-		if file == "testdata/psql.txt" && strings.HasPrefix(got, "error") {
+		if file == "testdata/catalog/psql.txt" && strings.HasPrefix(got, "error") {
 			t.Errorf("%s %s\n%s\n%s", file, comment, body, got)
 		}
 		out = append(out, query+"\n----\n"+got)

@@ -97,7 +97,7 @@ func TestCommands(t *testing.T) {
 		`\du`:           {"Superuser, Create role, Create DB", "{}"},
 		`\l`:            {"streamdb | streamdb | UTF8"},
 		`\df upper`:     {"pg_catalog | upper | text             | text                | func"},
-		`\d missing`:    {""}, // quiet psql says nothing,
+		`\d missing`:    {}, // quiet psql says nothing
 		`\d t`:          {`Table "public.t"`, " amount | numeric(10,2) |           | not null |", "name   | text          |           |          | 'x'", `"t_pkey" PRIMARY KEY, btree (id)`, `"t_name_idx" btree (name)`},
 		`\d+ t`:         {`Table "public.t"`, "extended", "Access method: heap"},
 		`\d m`:          {`Materialized view "public.m"`, "n      | bigint"},
