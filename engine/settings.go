@@ -32,6 +32,7 @@ func settingsTable() []setting {
 		{name: "client_min_messages", initial: "notice", doc: "Least severity of messages to the client.",
 			check: oneOf("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")},
 		{name: "DateStyle", initial: "ISO, MDY", doc: "Display and input of dates.", report: true, check: checkDateStyle},
+		{name: "default_table_access_method", initial: "heap", doc: "Always heap, as pg_am calls tables.", check: oneOf("heap")},
 		{name: "default_transaction_isolation", initial: "serializable", doc: "Always serializable.", check: checkIsolation},
 		{name: "default_transaction_read_only", initial: "off", doc: "Whether transactions are read only.", report: true, check: checkBool},
 		{name: "extra_float_digits", initial: "1", doc: "Digits of floating-point output.", check: checkInt(-15, 3)},
