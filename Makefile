@@ -44,3 +44,6 @@ static:
 # reference pages. Review the diff like code.
 docs:
 	$(GO) test ./test/docs ./cmd/streamdb -run 'TestPages|TestReference|TestCommandLinePage' -count=1 -rewrite
+
+bench: build
+	bench/run.sh all
