@@ -98,6 +98,7 @@ type SinkWriter struct {
 	mu      sync.Mutex
 	status  SinkStatus
 	changed uint64 // the last epoch that the sink's dataflow computed in
+	idle    bool   // there was nothing left to write at status.Epoch
 
 	// Run's own.
 	sent  uint64 // everything up to it is written
@@ -129,7 +130,7 @@ func (w *SinkWriter) Status() SinkStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.status
-	if s.State == StateRunning && w.changed <= s.Epoch {
+	if s.State == StateRunning && w.idle && w.changed <= s.Epoch {
 		s.Epoch = max(s.Epoch, epoch)
 	}
 	if s.Epoch < epoch {
@@ -200,6 +201,7 @@ func (w *SinkWriter) session(ctx context.Context) (progress bool, err error) {
 		return false, fmt.Errorf("%w: it has been written up to epoch %d, but this database is at epoch %d", connector.ErrDiverged, epoch, now)
 	}
 	w.sent = epoch
+	w.written(epoch, 0, false)
 	w.setState(StateRunning, "")
 	for {
 		wrote, err := w.step(ctx, session)
@@ -231,7 +233,7 @@ func (w *SinkWriter) step(ctx context.Context, session connector.SinkSession) (w
 		return false, err
 	}
 	if p.entries == 0 {
-		w.written(snap.Epoch(), 0)
+		w.written(snap.Epoch(), 0, true)
 		return false, nil
 	}
 	w.last = w.opts.Now()
@@ -241,21 +243,29 @@ func (w *SinkWriter) step(ctx context.Context, session connector.SinkSession) (w
 	}
 	w.opts.FailPoint("sink-written")
 	w.sent = p.to
-	w.written(p.to, p.entries)
+	if p.all {
+		w.written(snap.Epoch(), p.entries, true)
+	} else {
+		w.written(p.to, p.entries, false)
+	}
 	return true, nil
 }
 
-func (w *SinkWriter) written(epoch uint64, entries int) {
+// written notes up to where everything is written; idle says that nothing was
+// left there.
+func (w *SinkWriter) written(epoch uint64, entries int, idle bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Epoch = max(w.status.Epoch, epoch)
 	w.status.Rows += int64(entries)
+	w.idle = idle
 }
 
 // plan is which epochs the next write takes.
 type plan struct {
 	to      uint64
 	entries int
+	all     bool // there are no entries behind these
 }
 
 // plan takes whole epochs behind what is written until they have enough bytes;
@@ -272,7 +282,7 @@ func (w *SinkWriter) plan(snap *Snapshot) (plan, error) {
 			return false
 		}
 		if epoch != current {
-			p = plan{current, entries}
+			p = plan{to: current, entries: entries}
 			current = epoch
 		}
 		if bytes > w.opts.Bytes && p.entries > 0 {
@@ -286,7 +296,7 @@ func (w *SinkWriter) plan(snap *Snapshot) (plan, error) {
 		return p, failed
 	}
 	if bytes <= w.opts.Bytes || p.entries == 0 {
-		p = plan{current, entries}
+		p = plan{to: current, entries: entries, all: true}
 	}
 	return p, err
 }

@@ -26,7 +26,7 @@ type memSink struct {
 	keyed   map[string]string // upserting: key -> row
 	rows    map[string]int64  // appending
 	writes  int
-	largest int            // rows of one write
+	largest int // rows of one write
 	states  map[uint64]map[string]string
 	calls   int
 	fail    func(call int) sinkFault // nil: nothing fails
@@ -448,11 +448,44 @@ func TestSinkStatus(t *testing.T) {
 			}
 		}
 	}
-	await("stalled", func(s SinkStatus) bool { return s.State == StateStalled && s.Reason == errSinkDown.Error() && s.Lag > 0 })
+	await("stalled", func(s SinkStatus) bool {
+		return s.State == StateStalled && s.Reason == errSinkDown.Error() && s.Lag > 0
+	})
 	w.sink.mu.Lock()
 	w.sink.fail = nil
 	w.sink.mu.Unlock()
 	await("running", func(s SinkStatus) bool { return s.State == StateRunning && s.Lag == 0 && s.Rows == 5 })
+	w.stop()
+}
+
+// TestSinkLag: a writer that has just begun does not say that it is done before
+// it has written what was left to it.
+func TestSinkLag(t *testing.T) {
+	w := newSinkWorld(t, true)
+	w.start()
+	w.mustView(keyedTable())
+	w.mustView(outboxView(sinkTable, true, w.committed))
+	w.change(rand.New(rand.NewPCG(1, 1)), 5)
+	hold := make(chan struct{})
+	w.opts.FailPoint = func(name string) {
+		if name == "sink-written" {
+			<-hold
+		}
+	}
+	w.write()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+		w.sink.mu.Lock()
+		writes := w.sink.writes
+		w.sink.mu.Unlock()
+		if s := w.writer.Status(); s.State == StateRunning && s.Lag == 0 {
+			t.Fatalf("%+v before anything was written", s)
+		}
+		if writes > 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	close(hold)
+	w.settled()
 	w.stop()
 }
 

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // setup are the statements that every run begins with.
@@ -111,6 +114,9 @@ func (t *test) compare(ctx context.Context) error {
 		}
 		for view, rows := range want {
 			got, err := readView(ctx, conn, view)
+			for start := time.Now(); brokerAway(err) && time.Since(start) < sinkPatience; time.Sleep(100 * time.Millisecond) {
+				got, err = readView(ctx, conn, view)
+			}
 			if err != nil {
 				return fmt.Errorf("read %s: %w", view, err)
 			}
@@ -125,6 +131,13 @@ func (t *test) compare(ctx context.Context) error {
 		}
 		return t.compareErrors(ctx, conn)
 	})
+}
+
+// brokerAway says whether a read that waits for what the topics hold could not
+// ask the broker, which comes back.
+func brokerAway(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "08001"
 }
 
 func readView(ctx context.Context, conn *pgx.Conn, view string) ([]string, error) {

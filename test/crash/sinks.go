@@ -91,11 +91,8 @@ func (s *sinkReader) caughtUp(ctx context.Context, conn *pgx.Conn) error {
 func (s *sinkReader) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sinkPatience)
 	defer cancel()
-	ends, err := s.admin.ListEndOffsets(ctx, s.topic)
+	ends, err := s.ends(ctx)
 	if err != nil {
-		return err
-	}
-	if err := ends.Error(); err != nil {
 		return err
 	}
 	for !s.reached(ends) {
@@ -118,6 +115,24 @@ func (s *sinkReader) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ends asks for the topic's end until the broker, which may be away, answers.
+func (s *sinkReader) ends(ctx context.Context) (kadm.ListedOffsets, error) {
+	for {
+		ends, err := s.admin.ListEndOffsets(ctx, s.topic)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err == nil {
+			return ends, nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ends of topic %s: %w", s.topic, err)
+		}
+	}
 }
 
 func (s *sinkReader) reached(ends kadm.ListedOffsets) bool {
