@@ -214,7 +214,7 @@ func (s *Session) installStream(ctx context.Context, o *catalog.Object) error {
 
 func closing(source connector.Source, err error) error {
 	if cerr := source.Close(); cerr != nil {
-		return fmt.Errorf("%w (and closing the source: %v)", err, cerr)
+		return fmt.Errorf("%w (and closing the source: %w)", err, cerr)
 	}
 	return err
 }
