@@ -215,6 +215,9 @@ func aggregateSpecText(a *operator.AggregateSpec) string {
 			text += " distinct"
 		}
 		text += fmt.Sprintf(" of %v", c.Args)
+		if len(c.Order) > 0 {
+			text += " order by " + orderText(ordersOf(c.Order))
+		}
 		if c.Filter >= 0 {
 			text += fmt.Sprintf(" filter #%d", c.Filter)
 		}
@@ -245,14 +248,19 @@ func joinSpecText(j *operator.JoinSpec) string {
 	return text
 }
 
-func topKSpecText(t *operator.TopKSpec) string {
-	order := make([]Order, len(t.Order))
-	for i, o := range t.Order {
-		order[i] = Order{Column: o.Column, Desc: o.Desc, NullsFirst: o.NullsFirst}
+// ordersOf turns the order keys of an operator into those of a plan.
+func ordersOf(keys []operator.OrderKey) []Order {
+	order := make([]Order, len(keys))
+	for i, k := range keys {
+		order[i] = Order{Column: k.Column, Desc: k.Desc, NullsFirst: k.NullsFirst}
 	}
+	return order
+}
+
+func topKSpecText(t *operator.TopKSpec) string {
 	text := "top"
-	if len(order) > 0 {
-		text += " by " + orderText(order)
+	if len(t.Order) > 0 {
+		text += " by " + orderText(ordersOf(t.Order))
 	}
 	if t.Limit >= 0 {
 		text += fmt.Sprintf(" limit %d", t.Limit)
