@@ -88,7 +88,7 @@ func (s *Server) readReady(r *bufio.Reader) error {
 // Kill ends the process as kill -9 does and waits for it.
 func (s *Server) Kill() {
 	s.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
-	<-s.exited //nolint:errcheck // it was killed and has nothing to say
+	<-s.exited           //nolint:errcheck // it was killed and has nothing to say
 	s.exited <- nil
 }
 
