@@ -107,8 +107,12 @@ func (b *binder) quantified(e *ast.QuantifiedExpr, c *exprContext) (*expr.Expr, 
 	if err != nil {
 		return nil, err
 	}
+	of := compare.Args[1].Type
+	if of.Base() != array.Type.Elem() && of.Array() == 0 {
+		return b.unrolled(e, left, array) // there are no arrays of the common type
+	}
 	left = compare.Args[0]
-	if of := compare.Args[1].Type; of.Base() != array.Type.Elem() && of.Array() != 0 {
+	if of.Base() != array.Type.Elem() {
 		if array, err = b.coerce(array, of.Array(), expr.Explicit); err != nil {
 			return nil, err
 		}

@@ -69,6 +69,11 @@ func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, er
 	name := t.Name.Name
 	if t.Name.Schema() == "" {
 		if cte := ctes.find(name); cte != nil {
+			if cte.used && volatile(cte.query.Root) {
+				return nil, nil, notSupported(t.Position(), "a WITH query with volatile functions that is used twice is not supported yet").
+					WithHint("Both uses would have to see the same rows.")
+			}
+			cte.used = true
 			return b.aliased(cte.query, name, t.Alias, ctes)
 		}
 	}

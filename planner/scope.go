@@ -46,7 +46,19 @@ type scopeColumn struct {
 type cteScope struct {
 	name   string
 	query  *Query
+	used   bool
 	parent *cteScope
+}
+
+// volatile says whether a plan computes something that differs from one time
+// to the next.
+func volatile(n Node) bool {
+	found := false
+	mapExprs(n, func(e *expr.Expr) *expr.Expr {
+		found = found || expr.ExprVolatility(e) == expr.Volatile
+		return e
+	})
+	return found
 }
 
 func (c *cteScope) find(name string) *cteScope {

@@ -406,23 +406,30 @@ func stringToArray(s *site) (kernel, error) {
 // all_eq and so on; SQL has no name for them.
 func (t *tables) addAnyAll() {
 	for _, n := range compareNames() {
-		t.fn("any_"+n.suffix+"(anyelement,anyarray) bool", quantified(n.op, true), internal, nullable)
-		t.fn("all_"+n.suffix+"(anyelement,anyarray) bool", quantified(n.op, false), internal, nullable)
+		t.fn("any_"+n.suffix+"(anyelement,anyarray) bool", quantified(n.op, true), internal, notStrict, nullable)
+		t.fn("all_"+n.suffix+"(anyelement,anyarray) bool", quantified(n.op, false), internal, notStrict, nullable)
 	}
 }
 
-// quantified is three-valued: NULL if no element decides and one is NULL.
+// quantified is three-valued: NULL if no element decides and one is NULL, or x
+// is. Over no elements the answer does not depend on x.
 func quantified(op compareOp, anyOf bool) maker {
 	return arrays(func(at types.Type) func(*call) func(int) (bool, error) {
 		return func(c *call) func(int) (bool, error) {
 			list, x := bound[[]byte](c, 1), &c.args[0]
 			return func(row int) (bool, error) {
+				if c.args[1].isNull(row) {
+					return false, errNull
+				}
 				l, _ := types.DecodeList(at, list.at(row))
-				v := x.Datum(row & x.mask)
-				null := false
+				absent, null := x.isNull(row), false
+				var v types.Datum
+				if !absent {
+					v = x.Datum(row & x.mask)
+				}
 				for l.Next() {
 					d := l.Elem()
-					if d.Null {
+					if absent || d.Null {
 						null = true
 					} else if op.holds(types.Compare(at.Elem(), v, d)) == anyOf {
 						return anyOf, nil
