@@ -5,6 +5,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 each=${1:-10s}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# run fuzzes one target. The end of the fuzzing time may fall into a worker's
+# call, which go test reports as a failure without an input (golang/go#56238):
+# that is none.
+run() {
+  if go test "$1" -run='^$' -fuzz="^$2\$" -fuzztime="$each" -parallel=2 2>&1 | tee "$log"; then
+    return
+  fi
+  if grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log"; then
+    echo "fuzz: $1 $2 ended within a call"
+    return
+  fi
+  exit 1
+}
+
 total=${2:-600s}
 targets=()
 while read -r file; do
@@ -22,5 +39,5 @@ for ((i = 0; i < count; i++)); do
   fi
   read -r dir target <<<"${targets[$(( (first + i) % count ))]}"
   echo "fuzz $dir $target"
-  go test "$dir" -run='^$' -fuzz="^$target\$" -fuzztime="$each" -parallel=2
+  run "$dir" "$target"
 done
