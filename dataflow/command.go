@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/streamdb/streamdb/connector"
@@ -30,6 +31,13 @@ type Command struct {
 	// Prepare, when set, runs after Check and completes Rows and Meta where they
 	// depend on that state. It must not add relations.
 	Prepare func(epoch uint64, c *Command) error
+	// Shares says that the command carries nothing but Rows and may share its epoch
+	// with other such commands. Follows tells its Prepare that the commands before
+	// it, since the last one for which it was not set, are in the same epoch: the
+	// state that it comes upon is that after the former epoch and their rows. It
+	// may be prepared again, in an epoch of its own, when one of them was refused.
+	Shares  bool
+	Follows bool
 	// Restore installs streams and views that the store's last epoch already
 	// knows: nothing is written. All of the catalog must come in one command,
 	// before any other, or the positions of what is missing would be lost.
@@ -95,12 +103,24 @@ type request struct {
 	done  chan struct{}
 }
 
+// shares says whether the request may share an epoch.
+func (q *request) shares() bool {
+	return q.inspect == nil && q.cmd.Shares && q.cmd.Check == nil && len(q.cmd.Meta) == 0 && !q.cmd.Restore && !q.cmd.topology()
+}
+
 func (q *request) finish(epoch uint64, err error) {
 	if err != nil {
 		epoch = 0
 	}
 	q.epoch, q.err = epoch, err
 	close(q.done)
+}
+
+// finishAll answers requests: those that have no error of their own with err.
+func finishAll(group []*request, epoch uint64, err error) {
+	for _, q := range group {
+		q.finish(epoch, cmp.Or(q.err, err))
+	}
 }
 
 // Do runs a command between two epochs and returns the epoch that made it
@@ -117,6 +137,8 @@ func (r *Runtime) Do(ctx context.Context, cmd Command) (uint64, error) {
 }
 
 func (r *Runtime) submit(ctx context.Context, q *request) (uint64, error) {
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
 	select {
 	case r.requests <- q:
 	case <-ctx.Done():

@@ -10,6 +10,39 @@ import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 )
 
+// commandEpochs runs commands in one epoch. A command that its Prepare refuses is
+// left out. When the epoch is refused, nobody knows by whose fault: then each has
+// an epoch of its own. The error is the loop's end.
+func (r *Runtime) commandEpochs(ctx context.Context, group []*request) error {
+	if len(group) == 1 {
+		return r.commandEpoch(ctx, group[0])
+	}
+	var together []*request
+	all := &request{}
+	given := make([][]TableDelta, 0, len(group))
+	for _, q := range group {
+		rows := q.cmd.Rows
+		q.cmd.Follows = len(together) > 0
+		if q.err = r.check(q); q.err == nil {
+			together, given = append(together, q), append(given, rows)
+			all.cmd.Rows = append(all.cmd.Rows, q.cmd.Rows...)
+		}
+	}
+	if len(together) == 0 {
+		return nil
+	}
+	if err := r.runCommand(ctx, all); err != nil || all.err == nil {
+		return err
+	}
+	for i, q := range together {
+		q.cmd.Rows, q.cmd.Follows = given[i], false
+		if err := r.commandEpoch(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // commandEpoch runs a command as an epoch of its own, without input from
 // streams: so it can be refused without a trace, by its Check, by a new view's
 // first computation or by the store. The error is the loop's end.
@@ -17,6 +50,11 @@ func (r *Runtime) commandEpoch(ctx context.Context, q *request) error {
 	if q.err = r.check(q); q.err != nil {
 		return nil
 	}
+	return r.runCommand(ctx, q)
+}
+
+// runCommand is commandEpoch without its checks.
+func (r *Runtime) runCommand(ctx context.Context, q *request) error {
 	former := r.topology
 	if q.cmd.topology() {
 		r.topology = former.clone()
@@ -37,7 +75,7 @@ func (r *Runtime) commandEpoch(ctx context.Context, q *request) error {
 			return err
 		}
 	}
-	q.err = err
+	q.err = unresolved(err)
 	r.releaseEpoch()
 	r.abandon(former)
 	if broken(err) {

@@ -118,6 +118,7 @@ type Runtime struct {
 	opts  Options
 
 	requests   chan *request
+	waiting    atomic.Int64  // commands on their way
 	wake       chan struct{} // capacity 1
 	ended      chan struct{} // closed when Run has returned
 	goroutines sync.WaitGroup
@@ -125,6 +126,7 @@ type Runtime struct {
 
 	// The loop's own.
 	topology
+	heldBack     *request // received, and served next
 	restored     bool
 	saved        *savedPositions // of the store's epoch, until Restore
 	errors       errorCounts     // as of the last epoch
@@ -206,18 +208,16 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 
 func (r *Runtime) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
-		q := r.nextRequest(ctx)
-		if q != nil {
-			if err := r.serve(ctx, q); err != nil {
-				q.finish(0, unresolved(err))
-				return err
-			}
+		group := r.nextRequests(ctx)
+		if err := r.serve(ctx, group); err != nil {
+			finishAll(group, 0, unresolved(err))
+			return err
 		}
 		// Readers must decode what new views need before their rows are cut.
 		r.settle()
-		if q != nil {
+		if len(group) > 0 {
 			r.publishSettled()
-			q.finish(r.pub.epoch, q.err)
+			finishAll(group, r.pub.epoch, nil)
 		}
 		if r.work() {
 			if err := r.inputEpoch(ctx); err != nil {
@@ -228,6 +228,36 @@ func (r *Runtime) loop(ctx context.Context) error {
 		r.publishSettled()
 	}
 	return nil
+}
+
+// largestGroup is how many commands may share an epoch.
+const largestGroup = 256
+
+// nextRequests returns the requests to serve now: one, or those that wait and may
+// share an epoch, in their order. They have come while the former epoch was
+// being committed.
+func (r *Runtime) nextRequests(ctx context.Context) (group []*request) {
+	q := r.heldBack
+	if r.heldBack = nil; q == nil {
+		q = r.nextRequest(ctx)
+	}
+	if q == nil {
+		return nil
+	}
+	group = append(group, q)
+	for q.shares() && len(group) < largestGroup {
+		select {
+		case q = <-r.requests:
+		default:
+			return group
+		}
+		if !q.shares() {
+			r.heldBack = q
+			return group
+		}
+		group = append(group, q)
+	}
+	return group
 }
 
 // nextRequest returns the next request, nil if there is none. A request that waits goes first, the input has
@@ -276,15 +306,19 @@ func (r *Runtime) work() bool {
 	return false
 }
 
-// serve runs a request between two epochs; q.err is its outcome. The error is
+// serve runs requests between two epochs; their err is the outcome. The error is
 // the loop's end.
-func (r *Runtime) serve(ctx context.Context, q *request) (err error) {
+func (r *Runtime) serve(ctx context.Context, group []*request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			q.finish(0, sqlerr.New(sqlerr.InternalError, "panic in the dataflow runtime: %v", p))
+			finishAll(group, 0, sqlerr.New(sqlerr.InternalError, "panic in the dataflow runtime: %v", p))
 			panic(p)
 		}
 	}()
+	if len(group) == 0 {
+		return nil
+	}
+	q := group[0]
 	switch {
 	case q.inspect != nil:
 		q.err = q.inspect()
@@ -293,7 +327,7 @@ func (r *Runtime) serve(ctx context.Context, q *request) (err error) {
 	case !r.restored:
 		q.err = sqlerr.New(sqlerr.CannotConnectNow, "the database system is starting up")
 	default:
-		return r.commandEpoch(ctx, q)
+		return r.commandEpochs(ctx, group)
 	}
 	return nil
 }

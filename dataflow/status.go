@@ -356,6 +356,7 @@ type Stats struct {
 	CutNS, ComputeNS, CommitNS      int64
 	EpochNS                         int64
 	CutLimit                        int64                        // rows that an epoch may take now
+	Waiting                         int64                        // commands that wait for their epoch, now
 	Histogram                       [len(epochBuckets) + 1]int64 // epochs by duration, not cumulative; the last has no bound
 	CommitRetries                   int64
 	CommitError                     string // why the commit that is being retried failed, "" if none is
@@ -370,6 +371,7 @@ func (r *Runtime) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.stats
+	s.Waiting = r.waiting.Load()
 	for i := range r.pub.views.list {
 		if r.pub.views.list[i].State == StateBackfilling {
 			s.Backfills++

@@ -190,7 +190,13 @@ func (e *Engine) commit(ctx context.Context, tx *transaction, evaluate func() er
 	if len(tx.writes) == 0 && evaluate == nil {
 		return nil
 	}
-	_, err := e.runtime.Do(ctx, dataflow.Command{Prepare: func(epoch uint64, c *dataflow.Command) error {
+	// A statement that is evaluated in the loop sees the published epoch only, so it
+	// has an epoch of its own.
+	cmd := dataflow.Command{Shares: evaluate == nil}
+	cmd.Prepare = func(epoch uint64, c *dataflow.Command) error {
+		if !c.Follows {
+			e.together = map[catalog.ID]*epochWrites{}
+		}
 		if evaluate != nil {
 			if err := evaluate(); err != nil {
 				return err
@@ -199,12 +205,14 @@ func (e *Engine) commit(ctx context.Context, tx *transaction, evaluate func() er
 			return err
 		}
 		return e.addRows(tx, epoch, c)
-	}})
+	}
+	_, err := e.runtime.Do(ctx, cmd)
 	return err
 }
 
 // validate runs in the loop: the tables that were read are as they were at the
-// snapshot, and so are the rows that are written.
+// snapshot, and so are the rows that are written, after the published epoch and
+// the transactions that share the next one.
 func (e *Engine) validate(tx *transaction, epoch uint64) error {
 	since := uint64(math.MaxUint64)
 	if tx.snapshot != nil {
@@ -222,7 +230,7 @@ func (e *Engine) validate(tx *transaction, epoch uint64) error {
 			continue
 		}
 		for key, w := range t.rows {
-			image, ok, err := now.Get(t.table.Stored.Arr, []byte(key), nil)
+			image, ok, err := e.together[id].get(now, t.table.Stored.Arr, key)
 			if err != nil {
 				return err
 			}
@@ -237,11 +245,17 @@ func (e *Engine) validate(tx *transaction, epoch uint64) error {
 // addRows gives the writes to the epoch that follows the published one.
 func (e *Engine) addRows(tx *transaction, epoch uint64, c *dataflow.Command) error {
 	for _, id := range tx.tables() {
-		delta, err := tx.writes[id].delta(epoch + 1)
+		shared := e.together[id]
+		if shared == nil {
+			shared = &epochWrites{rows: map[string][]byte{}}
+			e.together[id] = shared
+		}
+		delta, err := tx.writes[id].delta(epoch+1, shared.rowIDs)
 		if err != nil {
 			return err
 		}
 		if delta != nil {
+			shared.add(tx.writes[id])
 			c.Rows = append(c.Rows, dataflow.TableDelta{Relation: dataflow.RelationID(id), Delta: delta})
 			e.written[id] = epoch + 1
 		}

@@ -46,6 +46,9 @@ type Engine struct {
 	// written holds the epoch of each table's last change since the start; only
 	// the epoch loop's goroutine uses it (Command.Prepare).
 	written map[catalog.ID]uint64
+	// together holds what the transactions of the epoch in the making have
+	// written; used as written is.
+	together map[catalog.ID]*epochWrites
 
 	ddl  sync.Mutex // one DDL statement at a time
 	stop context.CancelFunc

@@ -38,19 +38,35 @@ func (r *collectedRows) Batch(b *zset.Batch) error {
 
 func (r *collectedRows) Flush() error { return nil }
 
-// runSQL runs one statement in a session of its own and returns its rows.
+// trySQL runs statements in a session of its own and returns their error.
+func trySQL(t *testing.T, e *Engine, text string) error {
+	t.Helper()
+	_, err := sessionSQL(t, e, text)
+	return err
+}
+
+// runSQL runs statements in a session of its own and returns their rows.
 func runSQL(t *testing.T, e *Engine, text string) string {
+	t.Helper()
+	rows, err := sessionSQL(t, e, text)
+	if err != nil {
+		t.Errorf("%s: %v", text, err)
+	}
+	return rows
+}
+
+func sessionSQL(t *testing.T, e *Engine, text string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	s, err := e.NewSession(SessionOptions{User: "streamdb", Database: "streamdb"})
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer s.Close()
 	statements, err := s.Parse(text)
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		return "", err
 	}
 	var out collectedRows
 	for _, st := range statements {
@@ -59,10 +75,10 @@ func runSQL(t *testing.T, e *Engine, text string) string {
 			_, err = s.Execute(ctx, p, nil, &out)
 		}
 		if err != nil {
-			t.Fatalf("%s: %v", text, err)
+			return "", err
 		}
 	}
-	return strings.Join(out.rows, "\n")
+	return strings.Join(out.rows, "\n"), nil
 }
 
 // identityBroker is a broker at a port that is known before it runs.

@@ -147,8 +147,12 @@ func (t *tableWrites) sortedKeys() []string {
 
 // delta is what the writes change: rows taken out with weight -1, rows put in
 // with +1. Negative row ids become final: they begin with the epoch, so they
-// are never used again.
-func (t *tableWrites) delta(epoch uint64) (operator.Delta, error) {
+// are never used again, and the ids given out before in that epoch. Too many of
+// them are errConflict: the next epoch has others.
+func (t *tableWrites) delta(epoch uint64, rowIDs int64) (operator.Delta, error) {
+	if rowIDs > 0 && rowIDs+t.fresh >= 1<<rowIDBits {
+		return nil, errConflict
+	}
 	ts := t.table.Types()
 	b := zset.NewBatch(ts, len(t.rows))
 	id := len(ts) - 1
@@ -169,7 +173,7 @@ func (t *tableWrites) delta(epoch uint64) (operator.Delta, error) {
 				return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "a stored row of table %q is damaged", t.table.Name)
 			}
 			if v := &b.Cols[id]; hidden && v.Int[b.N] < 0 {
-				v.Int[b.N] = int64(epoch)<<rowIDBits - v.Int[b.N]
+				v.Int[b.N] = int64(epoch)<<rowIDBits + rowIDs - v.Int[b.N]
 			}
 			b.AddRow(side.weight)
 		}
@@ -182,6 +186,37 @@ func (t *tableWrites) delta(epoch uint64) (operator.Delta, error) {
 
 // rowIDBits are the bits of a row id below the epoch.
 const rowIDBits = 24
+
+// epochWrites are what the transactions that share an epoch have written to a
+// table: the rows by key, nil for one that is gone, and how many row ids they
+// have taken.
+type epochWrites struct {
+	rows   map[string][]byte
+	rowIDs int64
+}
+
+// add takes over a transaction's writes. A row with an id of its own was there for
+// nobody else, and its key is not final.
+func (w *epochWrites) add(t *tableWrites) {
+	w.rowIDs += t.fresh
+	hidden := t.table.Columns[len(t.table.Columns)-1].Hidden
+	for key, row := range t.rows {
+		if bytes.Equal(row.before, row.now) || hidden && row.before == nil {
+			continue
+		}
+		w.rows[key] = row.now
+	}
+}
+
+// get returns the row of a key after those transactions. It may be nil.
+func (w *epochWrites) get(rows dataflow.StoredRows, arr storage.Arrangement, key string) (image []byte, ok bool, err error) {
+	if w != nil {
+		if image, changed := w.rows[key]; changed {
+			return image, image != nil, nil
+		}
+	}
+	return rows.Get(arr, []byte(key), nil)
+}
 
 // overlay shows a snapshot with a table's uncommitted writes laid over.
 type overlay struct {
