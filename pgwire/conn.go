@@ -29,6 +29,7 @@ type conn struct {
 	session *engine.Session
 	pid     int32
 	secret  []byte
+	counted bool // among the server's active ones; guarded by its mutex
 
 	statements map[string]*engine.Prepared
 	portals    map[string]*portal

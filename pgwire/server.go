@@ -30,6 +30,7 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	starting []*conn // in order of arrival
+	active   int     // connections that have started up; those dropped before never count
 	keys     map[int32]*conn
 	closed   bool
 	wait     sync.WaitGroup
@@ -103,7 +104,12 @@ func (s *Server) started(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removeStarting(c)
-	return len(s.conns)-len(s.starting) <= s.opts.MaxConnections
+	if s.active >= s.opts.MaxConnections {
+		return false
+	}
+	s.active++
+	c.counted = true
+	return true
 }
 
 func (s *Server) removeStarting(c *conn) {
@@ -132,6 +138,9 @@ func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	if c.counted {
+		s.active--
+	}
 	if s.keys[c.pid] == c {
 		delete(s.keys, c.pid)
 	}
