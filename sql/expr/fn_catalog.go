@@ -227,6 +227,9 @@ func viewByName(s *site) (kernel, error) {
 			if err != nil {
 				return dst, err
 			}
+			if s.env == nil || s.env.Objects == nil { // a number is an oid without a catalog, too
+				return dst, errNull
+			}
 			if text, ok := s.env.Objects.Describe("view", oid); ok {
 				return append(dst, text...), nil
 			}
