@@ -85,12 +85,12 @@ func feedOnce(ctx context.Context, opts *FeedOptions) error {
 		if err := pace.wait(ctx); err != nil {
 			return feedEnd(ctx, cl)
 		}
-		now := time.Now()
+		now, event := time.Now(), n
 		r := &kgo.Record{Topic: opts.Topics[topic], Partition: partition, Timestamp: now,
 			Value: opts.Events.Append(make([]byte, 0, 640), n, now)}
 		cl.Produce(ctx, r, func(r *kgo.Record, err error) {
 			if err == nil && r.Offset != offset {
-				err = fmt.Errorf("topic %q is written by others, too: offset %d is event %d's", r.Topic, r.Offset, n)
+				err = fmt.Errorf("topic %q is written by others, too: offset %d is event %d's", r.Topic, r.Offset, event)
 			}
 			if err != nil {
 				cancel(err)
