@@ -112,7 +112,13 @@ func TestCrash(t *testing.T) {
 func crashLoop(t *testing.T, point string, outcome commitOutcome) {
 	crashes := 0
 	for nth := 1; nth <= 12; nth++ {
-		if crashOnce(t, point, outcome, nth) {
+		if crashOnce(t, point, outcome, nth, uint64(nth)) {
+			crashes++
+		}
+	}
+	// Whether a cut is named at all is up to the scheduler.
+	for seed := uint64(13); crashes == 0 && seed < 100; seed++ {
+		if crashOnce(t, point, outcome, 1, seed) {
 			crashes++
 		}
 	}
@@ -121,7 +127,7 @@ func crashLoop(t *testing.T, point string, outcome commitOutcome) {
 	}
 }
 
-func crashOnce(t *testing.T, point string, outcome commitOutcome, nth int) (crashed bool) {
+func crashOnce(t *testing.T, point string, outcome commitOutcome, nth int, seed uint64) (crashed bool) {
 	var mu sync.Mutex
 	armed, count := false, 0
 	w := newWorld(t, Options{CutRows: 32, PieceRows: 16, FailPoint: func(name string) {
@@ -134,8 +140,8 @@ func crashOnce(t *testing.T, point string, outcome commitOutcome, nth int) (cras
 		}
 	}})
 	w.run()
-	rng := rand.New(rand.NewPCG(uint64(nth), 5))
-	topic := newFakeTopic(uint64(nth), 2, 9)
+	rng := rand.New(rand.NewPCG(seed, 5))
+	topic := newFakeTopic(seed, 2, 9)
 	produce := func(n int) {
 		topic.produce(0, someRecords(rng, n, 8)...)
 		topic.produce(1, someRecords(rng, n, 0)...)
