@@ -10,6 +10,6 @@
 //
 // Guarantees: a statement reads one epoch; DDL is visible exactly from the
 // epoch that committed it. A Session serves one statement at a time; Cancel may
-// be called from any goroutine. The engine's only goroutine is the runtime's
-// loop (Run).
+// be called from any goroutine. The engine's goroutines are the runtime's loop
+// (Open starts it, Close waits for it) and one writer for each Kafka sink.
 package engine

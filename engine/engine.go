@@ -97,7 +97,7 @@ func (e *Engine) start(ctx context.Context) error {
 	}
 	e.catalog.Store(cat)
 	runtimeOptions := dataflow.Options{Log: e.opts.Log, FailPoint: e.opts.FailPoint}
-	if e.runtime, err = dataflow.New(pinnedStore{e.store}, runtimeOptions); err != nil {
+	if e.runtime, err = dataflow.New(dataflow.OverStorage(e.store), runtimeOptions); err != nil {
 		return err
 	}
 	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -135,12 +135,6 @@ func (e *Engine) abandon() error {
 
 // Stats returns the counters of the epoch loop and of the store.
 func (e *Engine) Stats() (dataflow.Stats, storage.Stats) { return e.runtime.Stats(), e.store.Stats() }
-
-// pinnedStore is the store as the runtime wants it.
-type pinnedStore struct{ *storage.Store }
-
-// Pin implements dataflow.Store.
-func (s pinnedStore) Pin() dataflow.StoreSnapshot { return s.Snapshot() }
 
 // EpochBuckets returns the upper bounds of the histogram in dataflow.Stats.
 func EpochBuckets() []time.Duration { return dataflow.EpochBuckets() }

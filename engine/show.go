@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/expr"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
@@ -34,7 +36,11 @@ func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
 	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
 		var out [][]string
 		for _, o := range s.engine.catalog.Load().Objects() {
-			if matchesShow(o, kinds, st) {
+			match, err := matchesShow(o, kinds, st)
+			if err != nil {
+				return "", err
+			}
+			if match {
 				out = append(out, []string{o.Schema, o.Name, string(o.Kind)})
 			}
 		}
@@ -43,38 +49,15 @@ func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
 	return nil
 }
 
-func matchesShow(o *catalog.Object, kinds []catalog.Kind, st *ast.ShowObjects) bool {
-	if st.From != nil && o.Schema != st.From.Name {
-		return false
+// matchesShow says whether SHOW lists an object: by kind, FROM and LIKE.
+func matchesShow(o *catalog.Object, kinds []catalog.Kind, st *ast.ShowObjects) (bool, error) {
+	if !slices.Contains(kinds, o.Kind) || st.From != nil && o.Schema != st.From.Name {
+		return false, nil
 	}
-	if st.Like != nil && !likeMatch(o.Name, st.Like.Value) {
-		return false
+	if st.Like == nil {
+		return true, nil
 	}
-	for _, k := range kinds {
-		if o.Kind == k {
-			return true
-		}
-	}
-	return false
-}
-
-// likeMatch is LIKE with % and _ over short names.
-func likeMatch(s, pattern string) bool {
-	if pattern == "" {
-		return s == ""
-	}
-	switch pattern[0] {
-	case '%':
-		for i := 0; i <= len(s); i++ {
-			if likeMatch(s[i:], pattern[1:]) {
-				return true
-			}
-		}
-		return false
-	case '_':
-		return s != "" && likeMatch(s[1:], pattern[1:])
-	}
-	return s != "" && s[0] == pattern[0] && likeMatch(s[1:], pattern[1:])
+	return expr.MatchLike(o.Name, st.Like.Value)
 }
 
 func (s *Session) prepareShowColumns(p *Prepared, st *ast.ShowObjects) error {

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"github.com/streamdb/streamdb/internal/spelling"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -135,7 +136,7 @@ func (s *scope) hasRelation(name string) bool {
 func (s *scope) nearest(name string) string {
 	best, bestDistance := "", len(name)/2+1
 	for _, c := range s.columns {
-		if d := editDistance(name, c.name); d < bestDistance {
+		if d := spelling.Distance(name, c.name); d < bestDistance {
 			best, bestDistance = c.name, d
 			if c.relation != "" {
 				best = c.relation + "." + c.name
@@ -143,25 +144,4 @@ func (s *scope) nearest(name string) string {
 		}
 	}
 	return best
-}
-
-// editDistance is Levenshtein's distance, for names of at most 63 bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

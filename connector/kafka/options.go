@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/connector/format/json"
+	"github.com/streamdb/streamdb/internal/spelling"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/types"
 )
@@ -373,30 +374,9 @@ func (o *Options) check() error {
 func nearest(name string, names []string) string {
 	best, at := "", 4
 	for _, n := range names {
-		if d := distance(name, n); d < at && d <= (len(name)+1)/2 {
+		if d := spelling.Distance(name, n); d < at && d <= (len(name)+1)/2 {
 			best, at = n, d
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's, by bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

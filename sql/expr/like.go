@@ -12,6 +12,10 @@ func errLikeEscape() error {
 	return sqlerr.New(sqlerr.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
 }
 
+// MatchLike is LIKE over two strings, for what is matched outside of a batch.
+// A pattern that ends with the escape character is 22025.
+func MatchLike(s, pattern string) (bool, error) { return matchLike([]byte(s), []byte(pattern)) }
+
 // matchLike says whether s matches the pattern of LIKE, in which % stands for
 // any text, _ for one character and \ takes the next character literally. It
 // goes back to the last % only, so its cost is bounded by the product of both
