@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that need a real Kafka broker: the connector's tests, a short
-# crash test and the walk from a topic to psql. Starts a broker from Maven
+# Runs the tests that need a real Kafka broker: the connector's tests and a short
+# crash test of the built server (topics to views and sinks, read by pgx). Starts a broker from Maven
 # artifacts unless STREAMDB_TEST_KAFKA names one. Without Java or Maven it
 # prints SKIP, or fails when STREAMDB_REQUIRE contains kafka.
 set -euo pipefail
