@@ -86,8 +86,8 @@ type reading struct {
 // when it was created, and with real_time_recency what the topics hold now.
 func (r *reading) await(ctx context.Context) error {
 	e := r.session.engine
-	if r.session.tx.snapshot != nil {
-		return nil // the transaction's epoch is fixed already
+	if pinned := r.session.tx.snapshot; pinned != nil {
+		return readyAt(pinned, e.catalog.Load(), r.plan.Reads) // the transaction's epoch is fixed already
 	}
 	cat := e.catalog.Load()
 	for _, id := range r.plan.Reads {
@@ -101,6 +101,22 @@ func (r *reading) await(ctx context.Context) error {
 	}
 	if r.session.settings.isOn("real_time_recency") {
 		return e.awaitRecent(ctx, cat, r.plan.Reads)
+	}
+	return nil
+}
+
+// readyAt refuses views that were not ready at a transaction's epoch: waiting
+// would not change what the transaction sees.
+func readyAt(pinned *dataflow.Snapshot, cat *catalog.Catalog, reads []catalog.ID) error {
+	for _, id := range reads {
+		o := cat.Object(id)
+		if o == nil || o.Kind != catalog.MaterializedView {
+			continue
+		}
+		if s, ok := pinned.View(dataflow.RelationID(id)); !ok || !s.Ready {
+			return sqlerr.New(sqlerr.SerializationFailure, "materialized view %q was not ready when the transaction began to read", o.Name).
+				WithHint("The transaction might succeed if retried.")
+		}
 	}
 	return nil
 }
