@@ -47,29 +47,27 @@ func (p *parser) option() *ast.Option {
 	return o
 }
 
-// optionName reads words, joined by '_', and dots.
+// optionName reads words, joined by '_', and dots. What lies between two dots
+// is one name, cut to a name's length.
 func (p *parser) optionName() string {
-	name := p.colLabel()
+	path, name := "", p.colLabel()
 	for parts := 1; p.err == nil; parts++ {
 		if parts > maxNameParts {
 			p.fail()
 			break
 		}
-		switch {
-		case p.accept('.'):
-			name += "." + p.colLabel()
-		case p.atOptionValueWord():
-			return name
-		default:
-			t := p.cur()
-			if t.kind != tokIdent && t.kind != tokKeyword {
-				return name
-			}
-			p.next()
-			name += "_" + p.name(t)
+		if p.accept('.') {
+			path, name = path+name+".", p.colLabel()
+			continue
 		}
+		t := p.cur()
+		if t.kind != tokIdent && t.kind != tokKeyword || p.atOptionValueWord() {
+			break
+		}
+		p.next()
+		name = cutName(name + "_" + p.name(t))
 	}
-	return name
+	return path + name
 }
 
 // atOptionValueWord reports whether a word follows that is a value although
