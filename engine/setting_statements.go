@@ -25,14 +25,21 @@ func (s *Session) prepareSetting(p *Prepared, st ast.Stmt) error {
 	case *ast.SetVariable:
 		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return "SET", s.setVariable(st) }
 	case *ast.ResetVariable:
-		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return "RESET", s.resetVariable(st.Name) }
+		p.run = func(context.Context, []types.Datum, Rows) (string, error) {
+			if st.Name == nil {
+				s.resetAll()
+				return "RESET", nil
+			}
+			return "RESET", s.resetVariable(st.Name.String())
+		}
 	case *ast.Discard:
 		p.run = func(context.Context, []types.Datum, Rows) (string, error) {
 			if st.What == "ALL" {
 				if s.opts.Deallocate != nil {
 					s.opts.Deallocate("")
 				}
-				return "DISCARD ALL", s.resetVariable("all")
+				s.resetAll()
+				return "DISCARD ALL", nil
 			}
 			return "DISCARD " + st.What, nil
 		}
@@ -60,7 +67,7 @@ func (s *Session) setVariable(st *ast.SetVariable) error {
 		return nil
 	}
 	if len(st.Values) == 0 {
-		return s.resetVariable(st.Name)
+		return s.resetVariable(st.Name.String())
 	}
 	values := make([]string, len(st.Values))
 	for i, v := range st.Values {
@@ -70,7 +77,7 @@ func (s *Session) setVariable(st *ast.SetVariable) error {
 		}
 		values[i] = text
 	}
-	return s.apply(st.Name, strings.Join(values, ", "))
+	return s.apply(st.Name.String(), strings.Join(values, ", "))
 }
 
 // apply sets a parameter and tells the client if it is one of those.
@@ -90,13 +97,15 @@ func (s *Session) report(p *setting, value string) {
 }
 
 func (s *Session) resetVariable(name string) error {
-	if name != "all" {
-		value, p, err := s.settings.reset(name)
-		if err == nil {
-			s.report(p, value)
-		}
-		return err
+	value, p, err := s.settings.reset(name)
+	if err == nil {
+		s.report(p, value)
 	}
+	return err
+}
+
+// resetAll gives every setting that may be changed its initial value.
+func (s *Session) resetAll() {
 	for i := range s.settings.table {
 		p := &s.settings.table[i]
 		if p.readOnly || s.settings.values[lower(p.name)] == p.initial {
@@ -105,7 +114,6 @@ func (s *Session) resetVariable(name string) error {
 		s.settings.values[lower(p.name)] = p.initial
 		s.report(p, p.initial)
 	}
-	return nil
 }
 
 func settingText(e ast.Expr) (string, error) {
@@ -150,14 +158,14 @@ func textRows(columns int, rows [][]string) *zset.Batch {
 }
 
 func (s *Session) prepareShowVariable(p *Prepared, st *ast.ShowVariable) error {
-	if st.Name == "all" {
+	if st.Name == nil {
 		p.Columns = textColumns("name", "setting", "description")
 		p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
 			return "SHOW", rows.Batch(textRows(3, s.allSettings()))
 		}
 		return nil
 	}
-	name := st.Name
+	name := st.Name.String()
 	if known := s.settings.find(name); known != nil {
 		name = known.name
 	}

@@ -206,7 +206,7 @@ func (p *parser) alterSet() ast.AlterAction {
 		return nil
 	}
 	p.next()
-	o := &ast.Option{Pos: p.pos(), Name: p.variableName()}
+	o := &ast.Option{Pos: p.pos(), Name: p.variableName().String()}
 	if !p.accept('=') {
 		p.expectKw(kwTo)
 	}
@@ -219,7 +219,11 @@ func (p *parser) alterReset() ast.AlterAction {
 	p.next()
 	paren := p.accept('(')
 	for {
-		r.Names = append(r.Names, p.dottedLabel())
+		if p.cur().isString() {
+			r.Names = append(r.Names, p.str().Value)
+		} else {
+			r.Names = append(r.Names, p.dottedLabel())
+		}
 		if !paren || !p.accept(',') {
 			break
 		}

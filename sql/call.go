@@ -39,6 +39,11 @@ func (p *parser) callArgs(f *ast.FuncCall) {
 	default:
 		p.acceptKw(kwAll)
 	}
+	p.argList(f)
+}
+
+// argList parses arguments parted by commas and their ORDER BY.
+func (p *parser) argList(f *ast.FuncCall) {
 	for {
 		f.Variadic = p.acceptKw(kwVariadic)
 		f.Args = append(f.Args, p.arg())
@@ -188,10 +193,10 @@ func (p *parser) plainFollows() bool {
 
 // moreArgs parses the rest of a plain call whose first argument is read.
 func (p *parser) moreArgs(f *ast.FuncCall) ast.Expr {
-	if p.accept(',') {
-		return p.plainArgs(f)
-	}
 	f.Form = ast.CallPlain
+	if p.accept(',') {
+		p.argList(f)
+	}
 	p.expect(')')
 	return f
 }

@@ -340,15 +340,16 @@ func (p *parser) createDatabase(c created) ast.Stmt {
 	for p.err == nil && !p.atEnd() {
 		o := &ast.Option{Pos: p.pos()}
 		switch t := p.cur(); {
-		case t.kind == tokIdent:
+		case t.isName():
 		case t.kw == kwConnection, t.kw == kwEncoding, t.kw == kwOwner, t.kw == kwTablespace, t.kw == kwTemplate:
 		default:
 			p.fail()
 		}
-		o.Name = p.colLabel()
-		if o.Name == "connection" {
+		if p.acceptKw(kwConnection) {
 			p.expectKw(kwLimit)
 			o.Name = "connection_limit"
+		} else {
+			o.Name = p.colLabel()
 		}
 		p.accept('=')
 		o.Value = p.looseValue()
@@ -371,11 +372,16 @@ func (p *parser) looseValue() ast.Expr {
 	case named:
 		p.next()
 		return &ast.StringLit{Pos: pos, Value: p.name(t)}
+	case t.isString(), isNumber(t):
+		return p.primary()
 	case t.kind == '-' || t.kind == '+':
 		p.next()
-		return &ast.UnaryExpr{Pos: pos, Op: p.raw(t), Expr: p.primary()}
+		if isNumber(p.cur()) {
+			return &ast.UnaryExpr{Pos: pos, Op: p.raw(t), Expr: p.primary()}
+		}
 	}
-	return p.primary()
+	p.fail()
+	return &ast.NullLit{Pos: pos}
 }
 
 // createRole parses CREATE ROLE, USER and GROUP.
@@ -430,7 +436,7 @@ func (p *parser) roleOptions() []*ast.Option {
 		case "role", "user", "admin":
 			o.Value = p.roleNames()
 		default:
-			if t.kind != tokIdent {
+			if !t.isName() {
 				p.failAt(t)
 			}
 			p.failf(o.Pos, sqlerr.SyntaxError, "unrecognized role option \"%s\"", o.Name)

@@ -170,7 +170,8 @@ func (p *parser) tableLike() *ast.TableLike {
 	for p.isKw(kwIncluding) || p.isKw(kwExcluding) {
 		verb := strings.ToUpper(p.name(p.cur()))
 		p.next()
-		l.Options = append(l.Options, verb+" "+strings.ToUpper(p.colLabel()))
+		l.Options = append(l.Options, verb+" "+p.oneOf(kwAll, kwComments, kwCompression, kwConstraints, kwDefaults,
+			kwGenerated, kwIdentity, kwIndexes, kwStatistics, kwStorage))
 	}
 	return l
 }
@@ -318,7 +319,7 @@ func (p *parser) references() *ast.References {
 	for p.err == nil {
 		switch {
 		case p.acceptKw(kwMatch):
-			r.Match = strings.ToUpper(p.colLabel())
+			r.Match = p.oneOf(kwFull, kwPartial, kwSimple)
 		case p.acceptKws(kwOn, kwDelete):
 			r.OnDelete = p.referentialAction()
 		case p.acceptKws(kwOn, kwUpdate):

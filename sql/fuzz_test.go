@@ -1,9 +1,6 @@
 package sql
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -12,19 +9,8 @@ import (
 
 // seed adds the inputs of testdata.
 func seed(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no test files: %v", err)
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, block := range strings.Split(string(text), "\n\n") {
-			input, _, _ := strings.Cut(block, "\n----\n")
-			f.Add(input)
-		}
+	for _, input := range testInputs(f) {
+		f.Add(input)
 	}
 }
 

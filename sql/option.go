@@ -111,12 +111,8 @@ func (p *parser) simpleOptions() []*ast.Option {
 	var list []*ast.Option
 	for {
 		o := &ast.Option{Pos: p.pos(), Name: p.colLabel()}
-		switch {
-		case p.is(',') || p.is(')'):
-		case p.accept('*'):
-			o.Value = &ast.Star{Pos: o.Pos}
-		default:
-			o.Value = p.optionValue()
+		if !p.is(',') && !p.is(')') {
+			o.Value = p.looseValue()
 		}
 		list = append(list, o)
 		if !p.accept(',') {

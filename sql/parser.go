@@ -2,6 +2,7 @@ package sql
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -251,6 +252,17 @@ func (p *parser) acceptKws(kws ...keyword) bool {
 	return true
 }
 
+// oneOf moves over one of the keywords and returns it in upper case, or fails.
+func (p *parser) oneOf(kws ...keyword) string {
+	kw := p.cur().kw
+	if kw == noKeyword || !slices.Contains(kws, kw) {
+		p.fail()
+		return ""
+	}
+	p.next()
+	return strings.ToUpper(keywords[kw].word)
+}
+
 // expectKw moves over the keyword or fails.
 func (p *parser) expectKw(kw keyword) {
 	if !p.acceptKw(kw) {
@@ -319,6 +331,11 @@ func (t *token) class() (class keywordClass, ok bool) {
 		return notKeyword, true
 	}
 	return notKeyword, false
+}
+
+// isName reports whether a token is an identifier and no keyword.
+func (t *token) isName() bool {
+	return t.kind == tokIdent || t.kind == tokQuoted || t.kind == tokUQuoted
 }
 
 // isColID reports whether a token may name a column, relation or alias.

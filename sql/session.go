@@ -462,7 +462,7 @@ func (p *parser) copyOptions() []*ast.Option {
 		case p.is('('):
 			o.Value = p.nameRow(p.parenColIDs())
 		default:
-			o.Value = p.optionValue()
+			o.Value = p.looseValue()
 		}
 		list = append(list, o)
 		if !p.accept(',') {

@@ -42,7 +42,7 @@ func (p *parser) set() ast.Stmt {
 // the token before it is a variable's name.
 func (p *parser) peekIsAssign(n int) bool {
 	t := p.peek(n)
-	return t.kind == '=' || t.kind == '.' || t.kw == kwTo
+	return t.kind == '=' || t.kind == '.' || t.kw == kwTo || t.kw == kwFrom
 }
 
 // utilitySet makes a Utility of a SET that nothing here reads.
@@ -79,23 +79,23 @@ func (p *parser) setRest(pos ast.Pos) *ast.SetVariable {
 	switch {
 	case p.isKw(kwTime) && p.peekKw(1, kwZone):
 		p.i += 2
-		s.Name = "timezone"
+		s.Name = ast.SettingName{"timezone"}
 		p.zoneValue(s)
 		return s
 	case p.isKw(kwRole) && !p.peekIsAssign(1):
 		p.next()
-		s.Name = "role"
+		s.Name = ast.SettingName{"role"}
 		s.Values = []ast.Expr{p.roleValue()}
 		return s
 	case p.acceptKws(kwSession, kwAuthorization):
-		s.Name = "session_authorization"
+		s.Name = ast.SettingName{"session_authorization"}
 		if !p.acceptKw(kwDefault) {
 			s.Values = []ast.Expr{p.roleValue()}
 		}
 		return s
 	case p.isKw(kwNames) && !p.peekIsAssign(1):
 		p.next()
-		s.Name = "client_encoding"
+		s.Name = ast.SettingName{"client_encoding"}
 		if p.cur().isString() {
 			s.Values = []ast.Expr{p.str()}
 		} else {
@@ -104,7 +104,7 @@ func (p *parser) setRest(pos ast.Pos) *ast.SetVariable {
 		return s
 	case p.isKw(kwSchema) && p.peek(1).isString():
 		p.next()
-		s.Name = "search_path"
+		s.Name = ast.SettingName{"search_path"}
 		s.Values = []ast.Expr{p.str()}
 		return s
 	case p.isKw(kwCatalog) && p.peek(1).isString():
@@ -136,13 +136,13 @@ func (p *parser) setValues(s *ast.SetVariable) {
 }
 
 // variableName reads a name with dots.
-func (p *parser) variableName() string {
-	name := p.colID()
-	for parts := 1; p.accept('.'); parts++ {
-		if parts > maxNameParts {
+func (p *parser) variableName() ast.SettingName {
+	name := ast.SettingName{p.colID()}
+	for p.accept('.') {
+		if len(name) > maxNameParts {
 			p.fail()
 		}
-		name += "." + p.colID()
+		name = append(name, p.colID())
 	}
 	return name
 }
@@ -196,17 +196,18 @@ func (p *parser) roleValue() ast.Expr {
 	return &ast.StringLit{Pos: pos, Value: p.nonReserved()}
 }
 
-// specialVariable reads the variables that are written as several words.
-func (p *parser) specialVariable() string {
+// specialVariable reads a name with dots, or one of the variables that are
+// written as several words; nil for ALL.
+func (p *parser) specialVariable() ast.SettingName {
 	switch {
 	case p.acceptKws(kwTime, kwZone):
-		return "timezone"
+		return ast.SettingName{"timezone"}
 	case p.acceptKws(kwTransaction, kwIsolation, kwLevel):
-		return "transaction_isolation"
+		return ast.SettingName{"transaction_isolation"}
 	case p.acceptKws(kwSession, kwAuthorization):
-		return "session_authorization"
+		return ast.SettingName{"session_authorization"}
 	case p.acceptKw(kwAll):
-		return "all"
+		return nil
 	}
 	return p.variableName()
 }

@@ -1,10 +1,7 @@
 package sql
 
 import (
-	"os"
-	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/streamdb/streamdb/sql/ast"
@@ -13,24 +10,13 @@ import (
 // TestWalkVisitsEverything compares the walker with what reflection finds in
 // the trees of all test inputs.
 func TestWalkVisitsEverything(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
+	for _, input := range testInputs(t) {
+		list, err := Parse(input)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		for _, block := range strings.Split(string(text), "\n\n") {
-			input, _, _ := strings.Cut(block, "\n----\n")
-			list, err := Parse(input)
-			if err != nil {
-				continue
-			}
-			for _, s := range list {
-				compareWalk(t, input, s.Stmt)
-			}
+		for _, s := range list {
+			compareWalk(t, input, s.Stmt)
 		}
 	}
 }

@@ -20,13 +20,18 @@ func QuoteIdent(name string) string {
 	if bareIdent(name) && !isRestrictedWord(name) {
 		return name
 	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	return quoteIdent(name)
 }
+
+func quoteIdent(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // QuoteLiteral quotes a string constant.
 func QuoteLiteral(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }
+
+// maxNameBytes is the length to which the lexer cuts names.
+const maxNameBytes = 63
 
 // bareIdent reports whether the lexer gives the name back unchanged.
 func bareIdent(name string) bool {
@@ -39,7 +44,7 @@ func bareIdent(name string) bool {
 			return false
 		}
 	}
-	return name != ""
+	return name != "" && len(name) <= maxNameBytes
 }
 
 // printer collects the text.
@@ -49,6 +54,7 @@ type printer struct {
 
 func (p *printer) s(text string)    { p.buf = append(p.buf, text...) }
 func (p *printer) ident(n string)   { p.s(QuoteIdent(n)) }
+func (p *printer) quoted(n string)  { p.s(quoteIdent(n)) }
 func (p *printer) literal(s string) { p.s(QuoteLiteral(s)) }
 func (p *printer) int(n int)        { p.buf = strconv.AppendInt(p.buf, int64(n), 10) }
 
@@ -199,11 +205,7 @@ func (p *printer) part(n Node) {
 
 // option prints k = v.
 func (p *printer) option(o *Option) {
-	if bareOption(o.Name) {
-		p.s(o.Name)
-	} else {
-		p.literal(o.Name)
-	}
+	p.optionName(o.Name)
 	if o.Value != nil {
 		p.s(" = ")
 		p.optionValue(o.Value)
@@ -235,19 +237,27 @@ func (p *printer) label(name string) {
 	p.ident(name)
 }
 
-// bareOption reports whether a name reads back as an option's name: words
-// with dots. Any keyword may be one.
-func bareOption(name string) bool {
-	for {
-		i := strings.IndexByte(name, '.')
-		if i < 0 {
-			return bareIdent(name)
-		}
-		if !bareIdent(name[:i]) {
+// optionName prints the name of an option: words with dots, any keyword among
+// them, or else a string.
+func (p *printer) optionName(name string) {
+	words := strings.Split(name, ".")
+	if len(words) > maxOptionWords || !all(words, bareIdent) {
+		p.literal(name)
+		return
+	}
+	p.s(name)
+}
+
+// maxOptionWords bounds the bare name of an option, as the parser does.
+const maxOptionWords = 16
+
+func all(words []string, holds func(string) bool) bool {
+	for _, w := range words {
+		if !holds(w) {
 			return false
 		}
-		name = name[i+1:]
 	}
+	return true
 }
 
 // options prints (k = v, ...) behind a text, nothing for nil.

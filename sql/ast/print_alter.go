@@ -57,14 +57,6 @@ func (p *printer) alterAction(a AlterAction) {
 	}
 }
 
-func (p *printer) optionName(name string) {
-	if bareOption(name) {
-		p.s(name)
-	} else {
-		p.ident(name)
-	}
-}
-
 func (p *printer) rename(before, from, to string) {
 	p.s(before)
 	p.ident(from)

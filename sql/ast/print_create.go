@@ -368,20 +368,38 @@ func (p *printer) createDatabase(d *CreateDatabase) {
 	p.ident(d.Name)
 	for _, o := range d.Options {
 		p.s(" ")
-		p.looseOption(o, map[string]string{"connection_limit": "CONNECTION LIMIT"})
+		p.databaseOption(o.Name)
+		p.looseValue(o.Value)
 	}
 }
 
-// looseOption prints an option that stands without commas.
-func (p *printer) looseOption(o *Option, spelling map[string]string) {
-	if s, ok := spelling[o.Name]; ok {
-		p.s(s)
-	} else if isRestrictedWord(o.Name) || bareIdent(o.Name) {
-		p.s(strings.ToUpper(o.Name))
-	} else {
-		p.ident(o.Name)
+// databaseOption prints the name of an option of CREATE DATABASE. Those that
+// PostgreSQL does not know are quoted: they may be keywords.
+func (p *printer) databaseOption(name string) {
+	switch name {
+	case "connection_limit":
+		p.s("CONNECTION LIMIT")
+	case "allow_connections", "collation_version", "encoding", "icu_locale", "is_template", "lc_collate", "lc_ctype",
+		"locale", "locale_provider", "oid", "owner", "strategy", "tablespace", "template":
+		p.s(strings.ToUpper(name))
+	default:
+		p.quoted(name)
 	}
-	switch v := o.Value.(type) {
+}
+
+// roleOption prints the name of an option of CREATE ROLE; the parser knows
+// all of them.
+func (p *printer) roleOption(name string) {
+	switch name {
+	case "connection_limit", "valid_until", "in_role":
+		name = strings.ReplaceAll(name, "_", " ")
+	}
+	p.s(strings.ToUpper(name))
+}
+
+// looseValue prints the value of an option that stands without commas.
+func (p *printer) looseValue(v Expr) {
+	switch v := v.(type) {
 	case nil:
 	case *RowExpr:
 		for i, a := range v.Args {
@@ -404,11 +422,8 @@ func (p *printer) createRole(r *CreateRole) {
 	p.role(r.Name)
 	for _, o := range r.Options {
 		p.s(" ")
-		p.looseOption(o, map[string]string{
-			"connection_limit": "CONNECTION LIMIT",
-			"valid_until":      "VALID UNTIL",
-			"in_role":          "IN ROLE",
-		})
+		p.roleOption(o.Name)
+		p.looseValue(o.Value)
 	}
 }
 

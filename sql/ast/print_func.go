@@ -235,7 +235,11 @@ func (p *printer) bound(b *FrameBound) {
 		p.s("UNBOUNDED FOLLOWING")
 	default:
 		// Nothing looser than an operator, so that AND ends the bound.
-		p.exprAt(b.Value, levelLike+1, false)
+		if c, ok := b.Value.(*ColumnRef); ok && c.Qualifier == nil && c.Name == "unbounded" {
+			p.s(`"unbounded"`)
+		} else {
+			p.exprAt(b.Value, levelLike+1, false)
+		}
 		if b.Kind == OffsetPreceding {
 			p.s(" PRECEDING")
 		} else {

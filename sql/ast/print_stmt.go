@@ -2,7 +2,6 @@ package ast
 
 import (
 	"strconv"
-	"strings"
 )
 
 // stmt prints a statement.
@@ -182,24 +181,23 @@ func (p *printer) setTransaction(s *SetTransaction) {
 	p.modes(s.Modes)
 }
 
-// variable prints the name of a setting, quoted where a word of it would be
+// variable prints the name of a setting, quoted where its first word would be
 // read as another statement.
-func (p *printer) variable(name string) {
-	switch name {
-	case "transaction", "constraints":
-		p.s(`"` + name + `"`)
-		return
-	}
-	for i, part := range strings.Split(name, ".") {
+func (p *printer) variable(name SettingName) {
+	for i, part := range name {
 		p.opt(i > 0, ".")
-		p.ident(part)
+		if i == 0 && (part == "transaction" || part == "constraints") {
+			p.quoted(part)
+		} else {
+			p.ident(part)
+		}
 	}
 }
 
 func (p *printer) setVariable(s *SetVariable) {
 	p.s("SET ")
 	p.opt(s.Local, "LOCAL ")
-	if len(s.Values) == 1 && s.Name == "timezone" {
+	if len(s.Values) == 1 && s.Name.is("timezone") {
 		if _, ok := s.Values[0].(*CastExpr); ok {
 			p.s("TIME ZONE ")
 			p.expr(s.Values[0])
@@ -220,7 +218,7 @@ func (p *printer) setVariable(s *SetVariable) {
 
 func (p *printer) resetVariable(s *ResetVariable) {
 	p.s("RESET ")
-	if s.Name == "all" {
+	if s.Name == nil {
 		p.s("ALL")
 		return
 	}
@@ -229,12 +227,12 @@ func (p *printer) resetVariable(s *ResetVariable) {
 
 func (p *printer) showVariable(s *ShowVariable) {
 	p.s("SHOW ")
-	switch s.Name {
-	case "all":
+	switch s.Name.String() {
+	case "":
 		p.s("ALL")
 	case "streams", "sources", "tables", "views", "sinks", "indexes", "connections", "secrets", "schemas", "databases",
 		"roles", "columns", "watermarks", "jobs", "queries", "subscriptions", "functions", "types", "objects":
-		p.s(`"` + s.Name + `"`)
+		p.quoted(s.Name.String())
 	default:
 		p.variable(s.Name)
 	}
@@ -364,10 +362,13 @@ func (p *printer) copy(c *Copy) {
 // wordOption prints an option of PostgreSQL's own statements, without equals
 // sign; lists are of names.
 func (p *printer) wordOption(o *Option) {
-	if bareIdent(o.Name) {
+	switch {
+	case o.Name == "select", o.Name == "with", o.Name == "table", o.Name == "values":
+		p.quoted(o.Name) // would begin a query
+	case bareIdent(o.Name):
 		p.s(o.Name)
-	} else {
-		p.ident(o.Name)
+	default:
+		p.quoted(o.Name)
 	}
 	switch v := o.Value.(type) {
 	case nil:
@@ -380,6 +381,6 @@ func (p *printer) wordOption(o *Option) {
 		p.s(")")
 	default:
 		p.s(" ")
-		p.optionValue(v)
+		p.expr(v)
 	}
 }

@@ -1,13 +1,29 @@
 package ast
 
+import (
+	"slices"
+	"strings"
+)
+
+// SettingName is the name of a setting, its folded parts. The parts stay apart
+// because one may hold dots itself: "a.b" and a.b are the same setting, but a
+// part is quoted and cut on its own.
+type SettingName []string
+
+// String returns the name as the settings are listed, with dots between the
+// parts.
+func (n SettingName) String() string { return strings.Join(n, ".") }
+
+// is reports whether the name is one word.
+func (n SettingName) is(word string) bool { return slices.Equal(n, SettingName{word}) }
+
 // SetVariable is SET [LOCAL] name TO values. SET TIME ZONE, SET ROLE, SET
 // NAMES, SET SCHEMA and SET SESSION AUTHORIZATION are stored under timezone,
 // role, client_encoding, search_path and session_authorization.
 type SetVariable struct {
 	Pos
 	Local bool
-	// Name is folded, with dots where it has several parts.
-	Name string
+	Name  SettingName
 	// Values are constants: StringLit also for bare words, NumberLit,
 	// UnaryExpr of a NumberLit, BoolLit, or a CastExpr for an interval.
 	// No values at all mean DEFAULT.
@@ -16,16 +32,16 @@ type SetVariable struct {
 	FromCurrent bool
 }
 
-// ResetVariable is RESET name; "all" for RESET ALL.
+// ResetVariable is RESET name; no name for RESET ALL.
 type ResetVariable struct {
 	Pos
-	Name string
+	Name SettingName
 }
 
-// ShowVariable is SHOW name; "all" for SHOW ALL.
+// ShowVariable is SHOW name; no name for SHOW ALL.
 type ShowVariable struct {
 	Pos
-	Name string
+	Name SettingName
 }
 
 // ShowObjects is SHOW kind, a list of objects.
