@@ -185,7 +185,7 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 // and its columns are those of *.
 func aliasJoin(node Node, both *scope, alias *ast.Alias) (Node, *scope, error) {
 	out := &scope{ctes: both.ctes}
-	m := &Map{Input: node}
+	m := &Map{Input: node, Project: []*expr.Expr{}}
 	for _, i := range both.starColumns() {
 		c := both.columns[i]
 		m.Project = append(m.Project, expr.Column(i, c.typ))

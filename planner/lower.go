@@ -89,7 +89,7 @@ func (l *lowerer) scan(s *Scan, need columnSet) int {
 	if len(s.Columns) == len(ts) {
 		return at
 	}
-	spec := &operator.MapSpec{Input: ts} // without the hidden column
+	spec := &operator.MapSpec{Input: ts, Project: []*expr.Expr{}} // without the hidden column
 	for _, c := range s.Columns {
 		spec.Project = append(spec.Project, expr.Column(c, ts[c]))
 	}
@@ -223,7 +223,7 @@ func (l *lowerer) aggregate(a *Aggregate, tail *Map) (int, error) {
 // aggregateInputs lists the distinct expressions that an aggregate reads, and
 // the place of each.
 func aggregateInputs(a *Aggregate) ([]*expr.Expr, map[*expr.Expr]int) {
-	var exprs []*expr.Expr
+	exprs := []*expr.Expr{}
 	index := map[*expr.Expr]int{}
 	add := func(e *expr.Expr) {
 		for i, known := range exprs {

@@ -57,7 +57,7 @@ func (l *lowerer) join(j *Join) (int, error) {
 	if extra == 0 && len(right.extra) == 0 {
 		return at, nil
 	}
-	drop := &operator.MapSpec{Input: spec.Output()}
+	drop := &operator.MapSpec{Input: spec.Output(), Project: []*expr.Expr{}}
 	for i, t := range j.Types() {
 		c := i
 		if i >= nl {
@@ -216,9 +216,9 @@ func pruneJoin(n Node) Node {
 		}
 		return expr.RemapColumns(e, func(c int) int { return move[c] })
 	}
-	out := &Map{Input: &Join{Kind: j.Kind, Left: left, Right: right, On: remap(j.On)}, Filter: remap(m.Filter)}
-	for _, e := range m.Project {
-		out.Project = append(out.Project, remap(e))
+	out := &Map{Input: &Join{Kind: j.Kind, Left: left, Right: right, On: remap(j.On)}, Filter: remap(m.Filter), Project: make([]*expr.Expr, len(m.Project))}
+	for i, e := range m.Project {
+		out.Project[i] = remap(e)
 	}
 	return out
 }

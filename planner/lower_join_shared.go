@@ -66,7 +66,7 @@ func storedRows(n Node) (*Scan, *operator.MapSpec) {
 	if !ok || isMap && (!total(m.Filter) || !plain(m.Project)) {
 		return nil, nil
 	}
-	spec := &operator.MapSpec{Input: scan.Relation.Types()}
+	spec := &operator.MapSpec{Input: scan.Relation.Types(), Project: []*expr.Expr{}}
 	for _, c := range scan.Columns {
 		spec.Project = append(spec.Project, expr.Column(c, spec.Input[c]))
 	}

@@ -93,8 +93,9 @@ func mergeMaps(n Node) Node {
 	case outer.Project == nil:
 		merged.Project = inner.Project
 	default:
-		for _, e := range outer.Project {
-			merged.Project = append(merged.Project, substitute(e))
+		merged.Project = make([]*expr.Expr, len(outer.Project)) // an empty one is not nil, which means all columns
+		for i, e := range outer.Project {
+			merged.Project[i] = substitute(e)
 		}
 	}
 	return merged
@@ -203,6 +204,7 @@ func identityOr(project []*expr.Expr, n Node) []*expr.Expr {
 	if project != nil {
 		return project
 	}
+	project = []*expr.Expr{}
 	for i, t := range n.Types() {
 		project = append(project, expr.Column(i, t))
 	}

@@ -15,7 +15,7 @@ import (
 type MapSpec struct {
 	Input   []types.Type `json:"input"`
 	Filter  *expr.Expr   `json:"filter,omitempty"`
-	Project []*expr.Expr `json:"project,omitempty"`
+	Project []*expr.Expr `json:"project,omitzero"` // nil: all columns; empty: none
 }
 
 // Output returns the types of the output columns.
