@@ -27,6 +27,11 @@ type options struct {
 	seed   uint64
 	rate   int
 	sync   string
+	steps  bool // print what each kill took
+
+	// A real broker is killed and started again by commands, which are given
+	// together or not at all.
+	killBroker, startBroker string
 }
 
 func main() {
@@ -37,6 +42,9 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of all choices")
 	flag.IntVar(&o.rate, "rate", 4000, "records per second")
 	flag.StringVar(&o.sync, "sync", "on", "--sync of the server")
+	flag.BoolVar(&o.steps, "v", false, "print how long each kill and the comparison after it took")
+	flag.StringVar(&o.killBroker, "kill-broker", "", "command that kills the broker of -kafka, such as \"scripts/kafka.sh kill DIR\"; empty: it is left alone")
+	flag.StringVar(&o.startBroker, "start-broker", "", "command that starts it again and returns when it listens")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintf(os.Stderr, "crash: FAIL (seed %d): %v\n", o.seed, err)
@@ -52,7 +60,11 @@ func run(ctx context.Context, o options) error {
 	}
 	defer os.RemoveAll(dir)
 	t := &test{options: o, dir: filepath.Join(dir, "data"), rnd: rand.New(rand.NewPCG(o.seed, 1)), start: time.Now()}
-	if t.feed, err = newFeed(ctx, o, dir); err != nil {
+	if t.broker, err = newBroker(o, dir); err != nil {
+		return err
+	}
+	defer t.broker.close()
+	if t.feed, err = newFeed(ctx, o, t.broker.address); err != nil {
 		return err
 	}
 	defer t.feed.close()
@@ -75,8 +87,8 @@ func run(ctx context.Context, o options) error {
 	for _, s := range t.sinks {
 		written += s.seen
 	}
-	fmt.Printf("crash: %d kills (%d at named points), %d records, %d INSERTs, %d records of sinks, 0 deviations in %s, seed %d\n",
-		o.kills, t.named, t.feed.records(), len(t.inserts.acked), written, time.Since(t.start).Round(time.Second), o.seed)
+	fmt.Printf("crash: %d kills (%d at named points), %d of the broker, %d records, %d INSERTs, %d records of sinks, 0 deviations in %s, seed %d\n",
+		o.kills, t.named, t.broker.deaths, t.feed.records(), len(t.inserts.acked), written, time.Since(t.start).Round(time.Second), o.seed)
 	return nil
 }
 
@@ -84,11 +96,13 @@ type test struct {
 	options
 	dir     string
 	rnd     *rand.Rand
+	broker  *broker
 	feed    *feed
 	inserts *inserts
 	sinks   []*sinkReader
 	server  *harness.Server
 	named   int
+	last    string // how the server died last
 	start   time.Time
 }
 
@@ -120,8 +134,16 @@ func (t *test) startServer(ctx context.Context, failPoint string) error {
 		env = append(env, "STREAMDB_FAILPOINT="+failPoint)
 	}
 	var err error
-	t.server, err = harness.Start(ctx, t.binary, t.dir, env, "--sync", t.sync, "--log-level", "error", "--memory-limit", "256MiB")
+	t.server, err = harness.Start(ctx, t.binary, t.dir, env, "--sync", t.sync, "--log-level", t.logLevel(), "--memory-limit", "256MiB")
 	return err
+}
+
+// logLevel is warn where each step is of interest.
+func (t *test) logLevel() string {
+	if t.steps {
+		return "warn"
+	}
+	return "error"
 }
 
 // failPoints are the named moments of the epoch loop and of the sinks' writers.
@@ -130,28 +152,20 @@ func failPoints() []string {
 }
 
 // killAndCheck lets records flow, kills the server, restarts it and compares.
-// Every second kill happens at a named point.
+// Every second kill happens at a named point, and at every third of the others
+// the broker dies as well.
 func (t *test) killAndCheck(ctx context.Context, i int) error {
-	if i%2 == 1 {
-		if err := t.dieAtPoint(ctx); err != nil {
-			return err
-		}
-	} else {
-		t.inserts.start(ctx, t.server.Connect)
-		t.feed.run(time.Duration(20+t.rnd.IntN(400)) * time.Millisecond)
-		if i%6 == 4 {
-			if err := t.feed.restartBroker(time.Duration(t.rnd.IntN(500)) * time.Millisecond); err != nil {
-				return err
-			}
-			t.feed.run(time.Duration(t.rnd.IntN(200)) * time.Millisecond)
-		}
-		t.server.Kill()
-		if err := t.inserts.stop(); err != nil {
-			return err
-		}
+	began := time.Now()
+	var err error
+	switch {
+	case i%2 == 1:
+		err = t.dieAtPoint(ctx)
+	case i%6 == 4 && t.broker.mortal():
+		err = t.dieWithBroker(ctx)
+	default:
+		err = t.die(ctx)
 	}
-	t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond) // while nobody reads
-	if err := t.startServer(ctx, ""); err != nil {
+	if err != nil {
 		return err
 	}
 	if i%5 == 2 { // a view that begins in the middle of everything
@@ -159,12 +173,75 @@ func (t *test) killAndCheck(ctx context.Context, i int) error {
 			return err
 		}
 	}
-	t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond)
-	return t.compare(ctx)
+	if err := t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond); err != nil {
+		return err
+	}
+	died := time.Now()
+	if err := t.compare(ctx); err != nil {
+		return err
+	}
+	if t.steps {
+		fmt.Printf("%d: %s to %s, %s until all is equal\n", i+1, died.Sub(began).Round(time.Millisecond), t.last, time.Since(died).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// die kills the server under load and restarts it.
+func (t *test) die(ctx context.Context) error {
+	t.last = "die"
+	t.inserts.start(ctx, t.server.Connect)
+	err := t.feed.run(time.Duration(20+t.rnd.IntN(400)) * time.Millisecond)
+	if err := errors.Join(err, t.killServer()); err != nil {
+		return err
+	}
+	return t.restart(ctx)
+}
+
+// restart starts the server again, after some records that nobody read.
+func (t *test) restart(ctx context.Context) error {
+	if err := t.feed.run(time.Duration(t.rnd.IntN(100)) * time.Millisecond); err != nil {
+		return err
+	}
+	return t.startServer(ctx, "")
+}
+
+// dieWithBroker kills the broker under load, and the server after its return,
+// while it is away, or so that the server has to start without it.
+func (t *test) dieWithBroker(ctx context.Context) error {
+	t.inserts.start(ctx, t.server.Connect)
+	fed := make(chan error, 1)
+	duration := time.Duration(100+t.rnd.IntN(400)) * time.Millisecond
+	go func() { fed <- t.feed.run(duration) }() // it waits for the broker's return
+	pause := func() { time.Sleep(time.Duration(t.rnd.IntN(500)) * time.Millisecond) }
+	pause()
+	start := func() error { return t.startServer(ctx, "") }
+	orders := []struct {
+		name  string
+		steps []func() error
+	}{
+		{"die after the broker's return", []func() error{t.broker.down, t.broker.up, t.killServer, start}},
+		{"die while the broker is away", []func() error{t.broker.down, t.killServer, t.broker.up, start}},
+		{"die and start while the broker is away", []func() error{t.broker.down, t.killServer, start, t.broker.up}},
+	}
+	order := orders[t.rnd.IntN(len(orders))]
+	t.last = order.name
+	for _, step := range order.steps {
+		if err := step(); err != nil {
+			return err
+		}
+		pause()
+	}
+	return <-fed
+}
+
+// killServer kills the server and ends the INSERTs.
+func (t *test) killServer() error {
+	t.server.Kill()
+	return t.inserts.stop()
 }
 
 // dieAtPoint restarts the server so that it kills itself in one of its next
-// epochs.
+// epochs, and once more after that.
 func (t *test) dieAtPoint(ctx context.Context) error {
 	t.server.Kill()
 	points := failPoints()
@@ -174,17 +251,23 @@ func (t *test) dieAtPoint(ctx context.Context) error {
 		last = len(t.sinks)
 	}
 	point := fmt.Sprintf("%s:%d", name, 1+t.rnd.IntN(last))
+	t.last = "die at " + point
 	err := t.startServer(ctx, point)
 	if err != nil { // it died before it was ready, which is one of the moments
 		t.named++
-		return nil
+		return t.restart(ctx)
 	}
 	t.inserts.start(ctx, t.server.Connect)
 	for range 200 {
-		t.feed.run(20 * time.Millisecond)
+		if err := t.feed.run(20 * time.Millisecond); err != nil {
+			return err
+		}
 		if t.server.Exited(0) {
 			t.named++
-			return t.inserts.stop()
+			if err := t.inserts.stop(); err != nil {
+				return err
+			}
+			return t.restart(ctx)
 		}
 	}
 	if err := t.inserts.stop(); err != nil {
