@@ -15,11 +15,15 @@ type Sink interface {
 	// whose changes are written, 0 if none are. An error is tried again, unless
 	// it is ErrDiverged.
 	Begin(ctx context.Context) (session SinkSession, epoch uint64, err error)
+	// Rebase ends what earlier sessions have left as Begin does, and makes what
+	// the external system holds now count as everything up to the epoch, whatever
+	// was written before. No session is open meanwhile.
+	Rebase(ctx context.Context, epoch uint64) error
 	// Close gives up the sink's connections. Sessions are closed before.
 	Close() error
 }
 
-// SinkSession is used by one goroutine. After an error of Write nobody knows
+// SinkSession is used by one goroutine, beside one that calls Check. After an error of Write nobody knows
 // whether it happened: the session is closed and the next one tells.
 type SinkSession interface {
 	// Write writes changes and the fact that everything up to the epoch is
@@ -28,6 +32,10 @@ type SinkSession interface {
 	// row, as often as it says; a negative one, of an upserting sink, says that
 	// its key has no row any more.
 	Write(ctx context.Context, epoch uint64, rows func(emit func(*zset.Batch) error) error) error
+	// Check asks whether the external system can be reached and is still what
+	// the session writes to. Unlike the other methods it may be called while one
+	// of them runs. Its error ends the session.
+	Check(ctx context.Context) error
 	// Close ends the session; an unfinished Write did not happen.
 	Close()
 }

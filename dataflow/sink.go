@@ -36,8 +36,11 @@ type SinkOptions struct {
 	Pace     time.Duration // between the beginnings of two writes (100 ms)
 	AckEvery time.Duration // between two removals of what was written (1 s)
 	Bytes    int           // of the entries of one write, unless one epoch alone has more (8 MiB)
-	RetryMin time.Duration // first and longest pause after a failure (100 ms, 10 s)
+	RetryMin time.Duration // first and longest pause after a failure (100 ms, 2 s)
 	RetryMax time.Duration
+	// CheckEvery is how often the external system is asked whether it is still
+	// there; a failure is looked at again after a quarter of it (2 s).
+	CheckEvery time.Duration
 
 	Now       func() time.Time  // time.Now
 	Log       *slog.Logger      // discarded
@@ -48,7 +51,7 @@ func (o SinkOptions) withDefaults() SinkOptions {
 	for _, x := range []struct {
 		p *time.Duration
 		d time.Duration
-	}{{&o.Pace, 100 * time.Millisecond}, {&o.AckEvery, time.Second}, {&o.RetryMin, 100 * time.Millisecond}, {&o.RetryMax, 10 * time.Second}} {
+	}{{&o.Pace, 100 * time.Millisecond}, {&o.AckEvery, time.Second}, {&o.RetryMin, 100 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}, {&o.CheckEvery, 2 * time.Second}} {
 		if *x.p <= 0 {
 			*x.p = x.d
 		}
@@ -94,6 +97,9 @@ type SinkWriter struct {
 	spec    SinkSpec
 	opts    SinkOptions
 	signal  chan struct{} // capacity 1: there may be new entries
+	resumes chan resume   // for a writer that has diverged
+
+	resuming sync.Mutex // one Resume at a time
 
 	mu      sync.Mutex
 	status  SinkStatus
@@ -109,7 +115,7 @@ type SinkWriter struct {
 
 // NewSinkWriter returns a writer; Run is its life.
 func NewSinkWriter(r *Runtime, spec SinkSpec, opts SinkOptions) *SinkWriter {
-	return &SinkWriter{runtime: r, spec: spec, opts: opts.withDefaults(), signal: make(chan struct{}, 1),
+	return &SinkWriter{runtime: r, spec: spec, opts: opts.withDefaults(), signal: make(chan struct{}, 1), resumes: make(chan resume),
 		status: SinkStatus{State: StateStalled, Reason: "connecting"}}
 }
 
@@ -150,16 +156,62 @@ func (w *SinkWriter) Run(ctx context.Context) {
 		if errors.Is(err, connector.ErrDiverged) {
 			w.opts.Log.Error("sink has diverged", "sink", w.spec.Name, "id", w.spec.ID, "err", err)
 			w.setState(StateDiverged, err.Error())
-			<-ctx.Done()
-			return
+			w.awaitResume(ctx)
+			pause = w.opts.RetryMin
+			continue
 		}
 		if progress {
 			pause = w.opts.RetryMin
 		}
-		w.opts.Log.Warn("sink is stalled", "sink", w.spec.Name, "id", w.spec.ID, "pause", pause, "err", err)
-		w.setState(StateStalled, reasonOf(err))
 		w.wait(ctx, pause, nil)
 		pause = min(2*pause, w.opts.RetryMax)
+	}
+}
+
+// resume is a request to go on after having diverged.
+type resume struct {
+	ctx  context.Context //nolint:containedctx // of the one who waits for the answer
+	done chan resumed
+}
+
+// resumed is the answer to one.
+type resumed struct {
+	epoch uint64
+	err   error
+}
+
+// Resume lets a sink that has diverged go on with what the external system
+// holds: changes of the epochs up to the one that it returns are not written any
+// more, all later ones are. 55000 if the sink has not diverged.
+func (w *SinkWriter) Resume(ctx context.Context) (epoch uint64, err error) {
+	w.resuming.Lock()
+	defer w.resuming.Unlock()
+	if state := w.Status().State; state != StateDiverged {
+		return 0, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "sink %q has not diverged", w.spec.Name).WithDetail("It is %s.", state)
+	}
+	q := resume{ctx: ctx, done: make(chan resumed, 1)}
+	select {
+	case w.resumes <- q:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	out := <-q.done
+	return out.epoch, out.err
+}
+
+// awaitResume waits for a Resume, does it and answers it. Whether it happened
+// when there is an error, the next session will tell.
+func (w *SinkWriter) awaitResume(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case q := <-w.resumes:
+		both, cancel := context.WithCancel(q.ctx)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		epoch := w.runtime.Epoch()
+		err := w.spec.Sink.Rebase(both, epoch)
+		w.setState(StateStalled, "connecting")
+		q.done <- resumed{epoch, err}
 	}
 }
 
@@ -172,10 +224,22 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-func (w *SinkWriter) setState(state, reason string) {
+func (w *SinkWriter) setState(state, reason string) (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	changed = w.status.State != state || w.status.Reason != reason
 	w.status.State, w.status.Reason = state, reason
+	return changed
+}
+
+// stall says what is wrong, in the log once until something else is.
+func (w *SinkWriter) stall(ctx context.Context, err error) {
+	if ctx.Err() != nil || errors.Is(err, connector.ErrDiverged) {
+		return // it is stopped; Run tells the other
+	}
+	if w.setState(StateStalled, reasonOf(err)) {
+		w.opts.Log.Warn("sink is stalled", "sink", w.spec.Name, "id", w.spec.ID, "err", err)
+	}
 }
 
 // wait returns after d, or earlier at a signal (nil: none) or the end of ctx.
@@ -193,6 +257,7 @@ func (w *SinkWriter) wait(ctx context.Context, d time.Duration, signal <-chan st
 func (w *SinkWriter) session(ctx context.Context) (progress bool, err error) {
 	session, epoch, err := w.spec.Sink.Begin(ctx)
 	if err != nil {
+		w.stall(ctx, err)
 		return false, err
 	}
 	defer session.Close()
@@ -203,6 +268,43 @@ func (w *SinkWriter) session(ctx context.Context) (progress bool, err error) {
 	w.sent = epoch
 	w.written(epoch, 0, false)
 	w.setState(StateRunning, "")
+	inner, cancel := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { w.watch(inner, session, cancel) })
+	progress, err = w.follow(inner, session)
+	if ctx.Err() == nil && inner.Err() != nil {
+		err = context.Cause(inner) // what the watch found
+	}
+	w.stall(ctx, err) // before the session is closed, which may take a while
+	cancel(nil)
+	watch.Wait()
+	return progress, err
+}
+
+// watch asks the external system from time to time whether it is still there,
+// so that its absence is told even while there is nothing to write or a write
+// waits. What fails twice in a row ends the session.
+func (w *SinkWriter) watch(ctx context.Context, session connector.SinkSession, cancel context.CancelCauseFunc) {
+	pause, failed := w.opts.CheckEvery, false
+	for {
+		w.wait(ctx, pause, nil)
+		if ctx.Err() != nil {
+			return
+		}
+		switch err := session.Check(ctx); {
+		case err == nil:
+			pause, failed = w.opts.CheckEvery, false
+		case failed || errors.Is(err, connector.ErrDiverged):
+			cancel(err)
+			return
+		default:
+			pause, failed = w.opts.CheckEvery/4, true
+		}
+	}
+}
+
+// follow writes what epochs leave in the outbox and removes what is written.
+func (w *SinkWriter) follow(ctx context.Context, session connector.SinkSession) (progress bool, err error) {
 	for {
 		wrote, err := w.step(ctx, session)
 		progress = progress || wrote

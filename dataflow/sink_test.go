@@ -14,6 +14,7 @@ import (
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
 )
 
 // memSink is an external system with transactions: what a committed Write
@@ -32,6 +33,7 @@ type memSink struct {
 	fail    func(call int) sinkFault // nil: nothing fails
 	session int                      // the only one that may write
 	failure error                    // of an inconsistent use
+	gone    error                    // what Check says
 }
 
 type sinkFault int
@@ -67,6 +69,20 @@ func (m *memSink) Begin(ctx context.Context) (connector.SinkSession, uint64, err
 	return &memSession{sink: m, id: m.session}, m.epoch, ctx.Err()
 }
 
+func (m *memSink) Rebase(ctx context.Context, epoch uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.session++
+	fault := m.fault()
+	if fault == sinkFine || fault == sinkAfter {
+		m.epoch = epoch
+	}
+	if fault != sinkFine {
+		return errSinkDown
+	}
+	return ctx.Err()
+}
+
 func (m *memSink) Close() error { return nil }
 
 type memSession struct {
@@ -76,6 +92,12 @@ type memSession struct {
 }
 
 func (s *memSession) Close() { s.closed = true }
+
+func (s *memSession) Check(context.Context) error {
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	return s.sink.gone
+}
 
 func (s *memSession) Write(ctx context.Context, epoch uint64, rows func(emit func(*zset.Batch) error) error) error {
 	m := s.sink
@@ -425,6 +447,76 @@ func TestSinkDiverged(t *testing.T) {
 	}
 }
 
+// TestSinkResume: a sink that was written by a later state of the database goes
+// on from what it holds when it is told to: what was pending is never written,
+// all later changes are. An answer that is lost does not lose the resumption.
+func TestSinkResume(t *testing.T) {
+	for _, fault := range []sinkFault{sinkFine, sinkBefore, sinkAfter} {
+		w := newSinkWorld(t, true)
+		w.start()
+		w.mustView(keyedTable())
+		w.mustView(outboxView(sinkTable, true, w.committed))
+		r := rand.New(rand.NewPCG(1, uint64(fault)))
+		w.change(r, 30)
+		w.sink.epoch = 1000
+		w.write()
+		if _, err := w.writer.Resume(t.Context()); err == nil {
+			t.Fatal("a sink that has not looked yet resumes")
+		}
+		diverged := func() bool { return w.writer.Status().State == StateDiverged }
+		for !diverged() {
+			time.Sleep(100 * time.Microsecond)
+		}
+		w.sink.mu.Lock()
+		first := true
+		w.sink.fail = func(int) sinkFault {
+			if !first {
+				return sinkFine
+			}
+			first = false
+			return fault
+		}
+		w.sink.mu.Unlock()
+		epoch, err := w.writer.Resume(t.Context())
+		if (err == nil) != (fault == sinkFine) {
+			t.Fatalf("fault %d: %v", fault, err)
+		}
+		if fault == sinkBefore { // nothing has happened: it is still where it was
+			for !diverged() {
+				time.Sleep(100 * time.Microsecond)
+			}
+			if epoch, err = w.writer.Resume(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.settled()
+		if w.sink.writes != 0 || fault != sinkAfter && w.sink.epoch != epoch {
+			t.Fatalf("fault %d: %d writes up to epoch %d, resumed at %d", fault, w.sink.writes, w.sink.epoch, epoch)
+		}
+		if _, err := w.writer.Resume(t.Context()); sqlerr.Code(err) != sqlerr.ObjectNotInPrerequisiteState {
+			t.Fatalf("a running sink resumes: %v", err)
+		}
+		before := maps.Clone(w.model)
+		w.change(r, 10)
+		w.again(true)
+		w.settled()
+		w.stop()
+		if n := changedKeys(before, w.model); len(w.sink.keyed) != n {
+			t.Fatalf("fault %d: the sink has %d rows, %d have changed", fault, len(w.sink.keyed), n)
+		}
+	}
+}
+
+// changedKeys counts the keys with another row than before.
+func changedKeys(before, after map[int64]int64) (n int) {
+	for k, v := range after {
+		if old, ok := before[k]; !ok || old != v {
+			n++
+		}
+	}
+	return n
+}
+
 type divergedSink struct{ *memSink }
 
 func (divergedSink) Begin(context.Context) (connector.SinkSession, uint64, error) {
@@ -456,6 +548,46 @@ func TestSinkStatus(t *testing.T) {
 	w.sink.mu.Unlock()
 	await("running", func(s SinkStatus) bool { return s.State == StateRunning && s.Lag == 0 && s.Rows == 5 })
 	w.stop()
+}
+
+// TestSinkChecked: that the external system is away is told while there is
+// nothing to write, and that it is another one stops the sink.
+func TestSinkChecked(t *testing.T) {
+	w := newSinkWorld(t, true)
+	w.opts.CheckEvery = time.Millisecond
+	w.start()
+	w.mustView(keyedTable())
+	w.mustView(outboxView(sinkTable, true, w.committed))
+	w.write()
+	await := func(state, reason string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+			s := w.writer.Status()
+			if s.State == state && s.Reason == reason {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("waited in vain for %s: %+v", state, s)
+			}
+		}
+	}
+	gone := func(err error, fail func(int) sinkFault) {
+		w.sink.mu.Lock()
+		defer w.sink.mu.Unlock()
+		w.sink.gone, w.sink.fail = err, fail
+	}
+	await(StateRunning, "")
+	gone(errSinkDown, func(int) sinkFault { return sinkBefore })
+	await(StateStalled, errSinkDown.Error())
+	gone(nil, nil)
+	await(StateRunning, "")
+	w.change(rand.New(rand.NewPCG(1, 1)), 5)
+	w.settled()
+	other := fmt.Errorf("%w: it is another one", connector.ErrDiverged)
+	gone(other, nil)
+	await(StateDiverged, other.Error())
+	w.stop()
+	w.verify()
 }
 
 // TestSinkLag: a writer that has just begun does not say that it is done before

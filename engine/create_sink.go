@@ -42,34 +42,51 @@ func (s *Session) createSink(ctx context.Context, st *ast.CreateSink) (string, e
 	if exists, err := s.existing(schema, st.Name, st.IfNotExists); exists || err != nil {
 		return tag, err
 	}
-	query, err := s.sinkQuery(st)
+	n, err := s.describeSink(st)
 	if err != nil {
 		return "", err
 	}
+	canonical := *st
+	canonical.IfNotExists = false
+	o := n.object
+	o.Schema, o.Name, o.Definition, o.Settings = schema, st.Name.Name, ast.String(&canonical), s.frozenSettings()
+	return tag, s.installSink(ctx, n)
+}
+
+// newSink is a sink on its way into the catalog.
+type newSink struct {
+	object   *catalog.Object
+	input    *planner.SinkInput
+	options  []connector.Option
+	replaces *catalog.Object // the sink whose place it takes, nil: none
+}
+
+// describeSink binds the query of a sink and reads its options.
+func (s *Session) describeSink(st *ast.CreateSink) (*newSink, error) {
+	query, err := s.sinkQuery(st)
+	if err != nil {
+		return nil, err
+	}
 	q, err := planner.Bind(query, s.planEnv(true))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if st.Query != nil {
 		s.noticeOrder(q)
 	}
 	in, err := planner.DescribeSink(q)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := refuseSystem(s.engine.catalog.Load(), in.DependsOn); err != nil {
-		return "", err
+		return nil, err
 	}
-	canonical := *st
-	canonical.IfNotExists = false
-	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Sink, Columns: in.Columns, DependsOn: in.DependsOn,
-		Definition: ast.String(&canonical), Query: ast.String(query), Settings: s.frozenSettings(), AppendOnly: in.AppendOnly}
 	name, options, err := sinkConnector(st)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	o.Connector = name
-	return tag, s.installSink(ctx, o, in, options)
+	return &newSink{input: in, options: options, object: &catalog.Object{Kind: catalog.Sink, Columns: in.Columns, DependsOn: in.DependsOn,
+		Query: ast.String(query), AppendOnly: in.AppendOnly, Connector: name}}, nil
 }
 
 // sinkQuery is the query whose rows the sink writes: for FROM all columns of
@@ -123,17 +140,23 @@ func sinkConnector(st *ast.CreateSink) (name string, rest []connector.Option, er
 }
 
 // installSink lowers the sink's dataflow, commits its catalog entry and starts
-// it.
-func (s *Session) installSink(ctx context.Context, o *catalog.Object, in *planner.SinkInput, options []connector.Option) error {
-	draft := s.engine.catalog.Load().Draft()
+// it, all in place of another sink if there is one.
+func (s *Session) installSink(ctx context.Context, n *newSink) error {
+	e, o := s.engine, n.object
+	draft := e.catalog.Load().Draft()
 	o.ID = draft.NewID()
-	plan, err := s.lowerSink(o, in, options, draft.NewArrangement)
+	plan, err := s.lowerSink(n, draft.NewArrangement)
 	if err != nil {
 		return err
 	}
 	o.Stored = plan.Stored
 	if o.Graph, err = json.Marshal(plan.Graph); err != nil {
 		return fmt.Errorf("encode the graph of sink %q: %w", o.Name, err)
+	}
+	var cmd dataflow.Command
+	if n.replaces != nil {
+		draft.Remove(n.replaces)
+		cmd.Drop = []dataflow.RelationID{dataflow.RelationID(n.replaces.ID)}
 	}
 	if err := draft.Add(o); err != nil {
 		return err
@@ -146,28 +169,37 @@ func (s *Session) installSink(ctx context.Context, o *catalog.Object, in *planne
 	if err != nil {
 		return err
 	}
-	writer, err := s.engine.openSink(o, &spec)
+	writer, err := e.openSink(o, &spec)
 	if err != nil {
 		return err
 	}
 	if writer != nil {
 		s.prepareSink(ctx, o, writer)
 	}
-	cmd := dataflow.Command{Meta: meta, AddViews: []dataflow.ViewSpec{spec}}
-	for _, arr := range append([]storage.Arrangement{plan.Stored.Arr}, plan.Stored.Others...) {
-		cmd.Create = append(cmd.Create, storage.NewArrangement{Arr: arr, Placement: storage.State})
-	}
-	if _, err := s.engine.runtime.Do(ctx, cmd); err != nil {
+	cmd.Meta, cmd.AddViews, cmd.Create = meta, []dataflow.ViewSpec{spec}, stateArrangements(plan.Stored)
+	if _, err := e.runtime.Do(ctx, cmd); err != nil {
 		if writer != nil {
 			err = errors.Join(err, writer.kafka.Close())
 		}
 		return err
 	}
-	s.engine.catalog.Store(next)
-	if writer != nil {
-		s.engine.sinks.start(o.ID, writer)
+	e.catalog.Store(next)
+	if n.replaces != nil { // it has ended before the new one begins
+		err = e.sinks.stop([]catalog.ID{n.replaces.ID})
 	}
-	return nil
+	if writer != nil {
+		e.sinks.start(o.ID, writer)
+	}
+	return err
+}
+
+// stateArrangements are those of a dataflow that no client reads.
+func stateArrangements(stored *catalog.Stored) []storage.NewArrangement {
+	var out []storage.NewArrangement
+	for _, arr := range append([]storage.Arrangement{stored.Arr}, stored.Others...) {
+		out = append(out, storage.NewArrangement{Arr: arr, Placement: storage.State})
+	}
+	return out
 }
 
 // prepareSink makes the topic if there is none. A broker that cannot be reached
@@ -194,30 +226,31 @@ func (s *Session) prepareSink(ctx context.Context, o *catalog.Object, w *running
 }
 
 // lowerSink checks the connector's options and makes the sink's dataflow.
-func (s *Session) lowerSink(o *catalog.Object, in *planner.SinkInput, options []connector.Option, newArr func() storage.Arrangement) (*planner.SinkPlan, error) {
-	if o.Connector == kafkaConnector {
-		return s.lowerKafkaSink(o, in, options, newArr)
+func (s *Session) lowerSink(n *newSink, newArr func() storage.Arrangement) (*planner.SinkPlan, error) {
+	if n.object.Connector == kafkaConnector {
+		return s.lowerKafkaSink(n, newArr)
 	}
-	if len(options) > 0 {
-		return nil, sqlerr.New(sqlerr.UndefinedObject, "unrecognized option %q of connector \"blackhole\"", options[0].Name).
-			At(options[0].Pos).WithHint("This connector has no options.")
+	if len(n.options) > 0 {
+		return nil, sqlerr.New(sqlerr.UndefinedObject, "unrecognized option %q of connector \"blackhole\"", n.options[0].Name).
+			At(n.options[0].Pos).WithHint("This connector has no options.")
 	}
-	return in.Checksum(s.exprEnv(), newArr)
+	return n.input.Checksum(s.exprEnv(), newArr)
 }
 
 // lowerKafkaSink checks the options against what the rows are like, chooses the
 // envelope where none is given, and gives the sink its name in the cluster.
-func (s *Session) lowerKafkaSink(o *catalog.Object, in *planner.SinkInput, options []connector.Option, newArr func() storage.Arrangement) (*planner.SinkPlan, error) {
+func (s *Session) lowerKafkaSink(n *newSink, newArr func() storage.Arrangement) (*planner.SinkPlan, error) {
+	o, in := n.object, n.input
 	columns := make([]connector.Column, len(in.Columns))
 	for i, c := range in.Columns {
 		columns[i] = connector.Column{Name: c.Name, Type: c.Type}
 	}
-	opts, err := kafka.ParseSinkOptions(options, columns)
+	opts, err := kafka.ParseSinkOptions(n.options, columns)
 	if err != nil {
 		return nil, err
 	}
 	at := map[string]int{"key": -1, "envelope": -1}
-	for _, option := range options {
+	for _, option := range n.options {
 		at[option.Name] = option.Pos
 	}
 	key, err := in.ColumnIndexes(opts.Key, at["key"])
@@ -241,6 +274,13 @@ func (s *Session) lowerKafkaSink(o *catalog.Object, in *planner.SinkInput, optio
 			WithHint("Use the columns of GROUP BY or of the table's primary key; they must be among the sink's columns.")
 	}
 	opts.TransactionalID = transactionalID(o)
+	if n.replaces != nil {
+		former, err := kafkaSinkOptions(n.replaces)
+		if err != nil {
+			return nil, err
+		}
+		opts.Replaces = former.TransactionalID
+	}
 	if o.Options, err = json.Marshal(opts); err != nil {
 		return nil, fmt.Errorf("encode the options of sink %q: %w", o.Name, err)
 	}

@@ -208,6 +208,8 @@ func (s *Session) prepare(p *Prepared) error {
 		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createView(ctx, st) })
 	case *ast.CreateSink:
 		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createSink(ctx, st) })
+	case *ast.Alter:
+		return s.prepareAlter(p, st)
 	case *ast.Drop:
 		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.drop(ctx, st) })
 	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.SetTransaction, *ast.Savepoint, *ast.ReleaseSavepoint, *ast.RollbackTo:

@@ -30,12 +30,20 @@ type runningSink struct {
 
 // status returns the state of a sink's writing; false if it has none.
 func (s *sinks) status(id catalog.ID) (dataflow.SinkStatus, bool) {
+	if w := s.writer(id); w != nil {
+		return w.Status(), true
+	}
+	return dataflow.SinkStatus{}, false
+}
+
+// writer returns the writer of a sink, nil if it has none.
+func (s *sinks) writer(id catalog.ID) *dataflow.SinkWriter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.running[id]; r != nil {
-		return r.writer.Status(), true
+		return r.writer
 	}
-	return dataflow.SinkStatus{}, false
+	return nil
 }
 
 // start runs a prepared writer.
@@ -98,9 +106,9 @@ func (e *Engine) openSink(o *catalog.Object, spec *dataflow.ViewSpec) (*runningS
 	if o.Connector != kafkaConnector {
 		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "connector %q is not supported", o.Connector)
 	}
-	var opts kafka.SinkOptions
-	if err := json.Unmarshal(o.Options, &opts); err != nil {
-		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of sink %q are damaged", o.Name)
+	opts, err := kafkaSinkOptions(o)
+	if err != nil {
+		return nil, err
 	}
 	opts.Embedded = e.opts.EmbeddedBroker
 	sink, err := kafka.OpenSink(opts)
@@ -112,4 +120,13 @@ func (e *Engine) openSink(o *catalog.Object, spec *dataflow.ViewSpec) (*runningS
 	}, dataflow.SinkOptions{Log: e.opts.Log, FailPoint: e.opts.FailPoint})
 	spec.Committed = writer.Committed
 	return &runningSink{writer: writer, kafka: sink}, nil
+}
+
+// kafkaSinkOptions are the options in the catalog entry of a sink.
+func kafkaSinkOptions(o *catalog.Object) (kafka.SinkOptions, error) {
+	var opts kafka.SinkOptions
+	if err := json.Unmarshal(o.Options, &opts); err != nil {
+		return opts, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the options of sink %q are damaged", o.Name)
+	}
+	return opts, nil
 }

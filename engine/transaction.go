@@ -229,7 +229,7 @@ func (s *Session) refuseReadOnly(st *Statement) error {
 		return nil
 	}
 	name := firstWords(st.Text(), 1)
-	if name == "CREATE" || name == "DROP" {
+	if name == "CREATE" || name == "DROP" || name == "ALTER" {
 		name = firstWords(st.Text(), 2)
 	}
 	return sqlerr.New(sqlerr.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", name)

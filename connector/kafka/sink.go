@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 )
 
@@ -23,8 +24,9 @@ const (
 	transactionTimeout = 2 * time.Minute
 	// stallTimeout is how long a session waits for the next answer.
 	stallTimeout = 10 * time.Second
-	// beginTimeout bounds the beginning of a session.
-	beginTimeout = transactionTimeout + 30*time.Second
+	// takeoverTimeout is how long the beginning of a session waits for the end
+	// of what earlier ones have left, before it says so and tries again.
+	takeoverTimeout = 15 * time.Second
 	// abortTimeout bounds the attempt to end a transaction politely.
 	abortTimeout = 2 * time.Second
 )
@@ -143,8 +145,6 @@ func awaitTopic(ctx context.Context, cl *kgo.Client, topic string) (*layout, err
 
 // Begin opens a session.
 func (s *Sink) Begin(ctx context.Context) (connector.SinkSession, uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, beginTimeout)
-	defer cancel()
 	session, epoch, err := s.begin(ctx)
 	if err != nil {
 		return nil, 0, s.error(err)
@@ -153,16 +153,13 @@ func (s *Sink) Begin(ctx context.Context) (connector.SinkSession, uint64, error)
 }
 
 func (s *Sink) begin(ctx context.Context) (*sinkSession, uint64, error) {
-	if err := ensureProgress(ctx, s.client); err != nil {
-		return nil, 0, err
-	}
-	cl, err := s.producer()
+	// From here on an earlier session cannot write any more, and what it had
+	// begun has been committed or aborted: only then its progress is final.
+	cl, err := s.takeOver(ctx, s.opts.TransactionalID)
 	if err != nil {
 		return nil, 0, err
 	}
-	// From here on an earlier session cannot write any more, and what it had
-	// begun has been committed or aborted: only then its progress is final.
-	at, topic, err := s.recover(ctx, cl)
+	at, topic, err := s.recover(ctx)
 	if err != nil {
 		cl.Close()
 		return nil, 0, err
@@ -170,32 +167,101 @@ func (s *Sink) begin(ctx context.Context) (*sinkSession, uint64, error) {
 	return newSinkSession(s, cl, topic), at.Epoch, nil
 }
 
-func (s *Sink) recover(ctx context.Context, cl *kgo.Client) (at progress, topic string, err error) {
-	if _, _, err := cl.ProducerID(ctx); err != nil {
+// recover reads what earlier sessions have committed, and the id of the topic.
+func (s *Sink) recover(ctx context.Context) (at progress, topic string, err error) {
+	if at, err = s.progress(ctx); err != nil {
 		return at, "", err
 	}
-	if at, err = readProgress(ctx, s.client, &s.opts); err != nil {
-		return at, "", err
+	if at.Epoch > 0 {
+		topic, err = s.known(ctx, at.TopicID)
+		return at, topic, err
 	}
-	l, _, err := s.topic(ctx, at.Epoch == 0)
-	switch {
-	case err != nil:
+	if s.opts.Replaces != "" {
+		cl, err := s.takeOver(ctx, s.opts.Replaces)
+		if err != nil {
+			return at, "", err
+		}
+		cl.Close()
+	}
+	l, _, err := s.topic(ctx, true)
+	if err != nil {
 		return at, "", err
-	case at.TopicID != "" && l.id != "" && at.TopicID != l.id:
-		return at, "", fmt.Errorf("%w: topic \"%s\" was deleted and created again (its id is %s, it was %s)", connector.ErrDiverged, s.opts.Topic, l.id, at.TopicID)
 	}
 	return at, l.id, nil
 }
 
+// Rebase writes a transaction without rows.
+func (s *Sink) Rebase(ctx context.Context, epoch uint64) error {
+	cl, err := s.takeOver(ctx, s.opts.TransactionalID)
+	if err != nil {
+		return s.error(err)
+	}
+	topic, err := s.known(ctx, "")
+	if err != nil {
+		cl.Close()
+		return s.error(err)
+	}
+	session := newSinkSession(s, cl, topic)
+	defer session.Close()
+	return session.Write(ctx, epoch, func(func(*zset.Batch) error) error { return nil })
+}
+
+// takeOver shuts out earlier sessions with a transactional id, ends their
+// transaction, and returns a client that may write.
+func (s *Sink) takeOver(ctx context.Context, id string) (*kgo.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, takeoverTimeout)
+	defer cancel()
+	if err := ensureProgress(ctx, s.client); err != nil {
+		return nil, err
+	}
+	cl, err := s.producer(id)
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = cl.ProducerID(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kerr.ConcurrentTransactions) {
+		err = fmt.Errorf("the transaction coordinator of \"%s\" is still ending a former transaction, or does not answer", id)
+	}
+	if err != nil {
+		cl.Close()
+		return nil, err
+	}
+	return cl, nil
+}
+
+// progress returns what earlier sessions have committed.
+func (s *Sink) progress(ctx context.Context) (progress, error) {
+	ctx, cancel := context.WithTimeout(ctx, takeoverTimeout)
+	defer cancel()
+	at, err := readProgress(ctx, s.client, &s.opts)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return at, fmt.Errorf("topic \"%s\" cannot be read to its end, perhaps until the transaction of another writer times out", progressTopic)
+	}
+	return at, err
+}
+
+// known asks for the topic and its id, which must be the one given unless that
+// is empty.
+func (s *Sink) known(ctx context.Context, id string) (string, error) {
+	l, err := describe(ctx, s.client, s.opts.Topic)
+	if err == nil && id != "" && l.id != "" && id != l.id {
+		err = fmt.Errorf("%w: topic \"%s\" was deleted and created again (its id is %s, it was %s)", connector.ErrDiverged, s.opts.Topic, l.id, id)
+	}
+	if err != nil {
+		return "", err
+	}
+	return l.id, nil
+}
+
 // producer makes the client of a session.
-func (s *Sink) producer() (*kgo.Client, error) {
+func (s *Sink) producer(id string) (*kgo.Client, error) {
 	return kgo.NewClient(append(reach(s.opts.Brokers, s.opts.Embedded),
 		kgo.ClientID("streamdb"),
 		kgo.DisableClientMetrics(),
 		kgo.RequestRetries(10),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 		kgo.MetadataMinAge(50*time.Millisecond),
-		kgo.TransactionalID(s.opts.TransactionalID),
+		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 	)...)

@@ -24,6 +24,9 @@ type SinkOptions struct {
 	// TransactionalID names the sink to the cluster and in the progress topic.
 	// No other sink ever has it.
 	TransactionalID string `json:"transactional_id"`
+	// Replaces is the transactional id of the sink whose place this one has
+	// taken: its sessions are shut out before the first write.
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // The envelopes of sinks.

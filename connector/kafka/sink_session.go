@@ -92,6 +92,12 @@ func (s *sinkSession) write(ctx context.Context, epoch uint64, rows func(emit fu
 	return nil
 }
 
+// Check asks for the topic, with the connections that ask questions.
+func (s *sinkSession) Check(ctx context.Context) error {
+	_, err := s.sink.known(ctx, s.topic)
+	return s.sink.error(err)
+}
+
 // answered is told of every record.
 func (s *sinkSession) answered(_ *kgo.Record, err error) {
 	s.watch.Reset(stallTimeout)

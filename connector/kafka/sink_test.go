@@ -18,6 +18,7 @@ import (
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/kafkatest"
+	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
@@ -384,7 +385,13 @@ func TestSinkBrokerRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.epoch = 1
+	if err := session.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	c.StopFake()
+	if err := session.Check(t.Context()); sqlerr.Code(err) != sqlerr.ExternalConnectionFailure {
+		t.Fatalf("the check without a broker: %v", err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	err := session.Write(ctx, 2, rowsOf(change{2, "row", 1}))
 	cancel()
@@ -406,11 +413,19 @@ func TestSinkTopic(t *testing.T) {
 	c := kafkatest.StartFake(t, 1)
 	s := newTestSink(t, c, c.Name(t), EnvelopeAppend)
 	s.writeAll(1)
+	session, _ := s.begin()
+	defer session.Close()
 	c.DeleteTopic(t, s.opts.Topic)
 	if _, _, err := s.sink.Begin(t.Context()); err == nil || errors.Is(err, connector.ErrDiverged) {
 		t.Fatalf("without its topic: %v", err)
 	}
+	if err := session.Check(t.Context()); sqlerr.Code(err) != sqlerr.UndefinedObject {
+		t.Fatalf("the check without the topic: %v", err)
+	}
 	c.CreateTopic(t, s.opts.Topic, 1)
+	if err := session.Check(t.Context()); !errors.Is(err, connector.ErrDiverged) {
+		t.Fatalf("the check of another topic: %v", err)
+	}
 	if _, _, err := s.sink.Begin(t.Context()); !errors.Is(err, connector.ErrDiverged) {
 		t.Fatalf("with another topic: %v", err)
 	}
