@@ -19,8 +19,8 @@ const blockScanSize = 512 << 10
 // blockFile is a finished run, mapped.
 type blockFile struct {
 	run    uint64
-	path   string
 	refs   atomic.Int64 // users of the mapping; the last one unmaps it
+	file   *os.File     // for sequential reads
 	data   []byte       // the mapping of the whole file
 	footer blockFooter
 	table  blockTable
@@ -35,27 +35,31 @@ func blockOpenFile(path string, run uint64) (*blockFile, error) {
 	if err != nil {
 		return nil, fileError(err, "could not open run %d", run)
 	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, fileError(err, "could not open run %d", run)
-	}
-	if st.Size() < blockFooterSize {
-		return nil, fileCorrupt("run %d is damaged: it has only %d bytes", run, st.Size())
-	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fileError(err, "could not map run %d", run)
-	}
-	// Blocks are found by key: reading ahead would read what nobody wants.
-	_ = unix.Madvise(data, unix.MADV_RANDOM)
-	b := &blockFile{run: run, path: path, data: data}
+	b := &blockFile{run: run, file: f}
 	b.refs.Store(1)
-	if err := b.guard(b.load); err != nil {
+	if err := b.mapFile(); err != nil {
 		b.release()
 		return nil, err
 	}
 	return b, nil
+}
+
+// mapFile maps the file and reads what is needed to find its blocks.
+func (b *blockFile) mapFile() error {
+	st, err := b.file.Stat()
+	if err != nil {
+		return fileError(err, "could not open run %d", b.run)
+	}
+	if st.Size() < blockFooterSize {
+		return fileCorrupt("run %d is damaged: it has only %d bytes", b.run, st.Size())
+	}
+	b.data, err = unix.Mmap(int(b.file.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return fileError(err, "could not map run %d", b.run)
+	}
+	// Blocks are found by key: reading ahead would read what nobody wants.
+	_ = unix.Madvise(b.data, unix.MADV_RANDOM)
+	return b.guard(b.load)
 }
 
 // load reads and verifies footer and table.
@@ -76,8 +80,11 @@ func (b *blockFile) load() error {
 // release gives a reference back.
 func (b *blockFile) release() {
 	if b.refs.Add(-1) == 0 {
-		_ = unix.Munmap(b.data)
-		b.data = nil
+		if b.data != nil {
+			_ = unix.Munmap(b.data)
+			b.data = nil
+		}
+		_ = b.file.Close()
 	}
 }
 
@@ -148,17 +155,12 @@ func (b *blockFile) scan(from, n int, buf []byte, fn func(i int, block []byte) e
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(b.path)
-	if err != nil {
-		return fileError(err, "could not open run %d", b.run)
-	}
-	defer f.Close()
 	for limit := uint64(len(buf)) / 8; len(table) > 0; limit = min(limit*2, blockScanSize) {
 		k, to := table.fit(begin, limit)
 		if to-begin > uint64(len(buf)) {
 			buf = make([]byte, to-begin) // one block that is larger than all
 		}
-		if _, err := f.ReadAt(buf[:to-begin], int64(begin)); err != nil {
+		if _, err := b.file.ReadAt(buf[:to-begin], int64(begin)); err != nil {
 			return fileError(err, "could not read run %d", b.run)
 		}
 		if err := b.each(from, buf[:to-begin], begin, table[:k*blockEntrySize], fn); err != nil {

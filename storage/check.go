@@ -61,7 +61,7 @@ func checkRun(ctx context.Context, r *run, found func(Damage)) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(maxChunk, x.blocks-i)
+		n := r.blocksIn(longChunk, i)
 		seen := 0
 		err := r.store.Blocks(r.id, i, n, func(at int, b []byte) error {
 			seen++

@@ -28,7 +28,9 @@ type Options struct {
 	// FlushUnit is the memory in bytes of a generation; 0 derives it from
 	// MemoryLimit and what is free of it.
 	FlushUnit int64
-	// BlockSize is the size in bytes that a run's block is closed at, 16 KiB if 0.
+	// BlockSize is the size in bytes that a run's block is closed at. 0 is 4 KiB in
+	// files, where a point read costs the checksum of the block, and 16 KiB in
+	// Badger, where it costs a search in its tables.
 	BlockSize int
 	// PieceSize is the size in bytes at which a sorted run is cut, 64 MiB if 0.
 	PieceSize int64
@@ -83,7 +85,6 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MemoryLimit, 256<<20)
 	o.growUnit = o.FlushUnit == 0 || o.growUnit
 	setDefault(&o.FlushUnit, flushUnit(o.MemoryLimit))
-	setDefault(&o.BlockSize, 16<<10)
 	setDefault(&o.PieceSize, 64<<20)
 	setDefault(&o.MergeRate, 64<<20)
 	setDefault(&o.MinFree, DefaultWatermark)
@@ -98,6 +99,22 @@ func setDefault[T int | int64](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}
+}
+
+const (
+	fileBlockSize   = 4 << 10
+	badgerBlockSize = 16 << 10
+)
+
+// blockSize is the size at which a block in home is closed.
+func (o *Options) blockSize(home runHome) int {
+	switch {
+	case o.BlockSize > 0:
+		return o.BlockSize
+	case home == homeFiles:
+		return fileBlockSize
+	}
+	return badgerBlockSize
 }
 
 const maxFlushUnit = 64 << 20

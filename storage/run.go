@@ -109,6 +109,15 @@ func (r *run) block(i int, buf []byte) (block, error) {
 	return k, nil
 }
 
+// blockBytes is the mean size of the run's blocks.
+func (r *run) blockBytes() int { return int(max(1, r.runDesc.bytes/r.blocks)) }
+
+// blocksIn is the number of blocks from block from on, at least one, that the
+// given number of bytes is good for.
+func (r *run) blocksIn(size, from int) int {
+	return min(max(1, size/r.blockBytes()), int(r.blocks)-from)
+}
+
 func (r *run) damaged(i int) error {
 	return sqlerr.New(sqlerr.DataCorrupted, "block %d of run %d is damaged", i, r.id)
 }

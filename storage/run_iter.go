@@ -5,15 +5,18 @@ import (
 	"encoding/binary"
 )
 
-// maxChunk is the number of blocks that a long walk reads at once.
-const maxChunk = 32
+// longChunk is the bytes of blocks that a long walk reads at once, shortChunk
+// those that a walk which may be short begins with: one block.
+const (
+	longChunk  = 512 << 10
+	shortChunk = 1
+)
 
-// runIter walks the images of a sorted run in order. The first blocks are read
-// one by one, as a short walk needs few; then chunks grow, up to large
-// sequential reads.
+// runIter walks the images of a sorted run in order. A short walk reads one
+// block first; then chunks grow, up to large sequential reads.
 type runIter struct {
 	pieces []*run
-	chunk  int // blocks to read next
+	chunk  int // bytes to read next, at least one block
 
 	at     int // piece
 	next   int // next block of the piece to read
@@ -32,8 +35,8 @@ type runIter struct {
 	row   blockRowView
 }
 
-// newRunIter starts a walk at the first key not before lo. chunk is the number
-// of blocks read first. Nothing is read if all keys are behind hi.
+// newRunIter starts a walk at the first key not before lo. chunk is the bytes of
+// blocks read first. Nothing is read if all keys are behind hi.
 func newRunIter(s *sortedRun, lo, hi []byte, chunk int) (*runIter, error) {
 	it := &runIter{pieces: s.pieces, chunk: chunk}
 	it.at = s.piece(lo, 0)
@@ -94,8 +97,8 @@ func (it *runIter) read() (bool, error) {
 		return false, nil
 	}
 	r := it.pieces[it.at]
-	n := min(it.chunk, int(r.blocks)-it.next)
-	it.chunk = min(2*it.chunk, maxChunk)
+	n := r.blocksIn(it.chunk, it.next)
+	it.chunk = min(4*max(it.chunk, r.blockBytes()), longChunk)
 	it.source = it.next
 	it.next += n
 	it.mem, it.ends, it.inMem = it.mem[:0], it.ends[:0], 0

@@ -26,7 +26,7 @@ func (s *Store) newRun(home runHome, d runDesc, rows int) (*runBuilder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("could not create run %d: %w", d.id, err)
 	}
-	return &runBuilder{desc: d, out: out, target: s.opts.BlockSize, hashes: make([]uint64, 0, rows)}, nil
+	return &runBuilder{desc: d, out: out, target: s.opts.blockSize(home), hashes: make([]uint64, 0, rows)}, nil
 }
 
 // add adds an image of a key (as in runs) with its hash. All images of a key

@@ -37,7 +37,7 @@ func (s *Store) scanAt(arr Arrangement, lo, hi []byte, epoch uint64, fn func(key
 	sc := &scan{store: s, arr: arr, placement: st.placement, epoch: epoch, mem: mem}
 	sc.setEnd(hi)
 	var err error
-	if sc.runs, err = newMergeIter(v.trees[st.placement], appendRunKey(nil, arr, lo), sc.end, 1); err != nil {
+	if sc.runs, err = newMergeIter(v.trees[st.placement], appendRunKey(nil, arr, lo), sc.end, shortChunk); err != nil {
 		return err
 	}
 	for {

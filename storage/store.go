@@ -77,7 +77,7 @@ func OpenWith(ctx context.Context, o Options, seams Seams) (*Store, error) {
 	s := &Store{opts: o, seams: seams, pins: map[uint64]int{}, drained: make(chan struct{})}
 	s.users.Store(1)
 	s.blockMem.New = func() any {
-		b := make([]byte, 0, 2*o.BlockSize)
+		b := make([]byte, 0, 2*badgerBlockSize)
 		return &b
 	}
 	if err := s.recover(ctx); err != nil {
