@@ -174,7 +174,7 @@ func (t *transaction) setModes(modes []ast.TransactionMode) {
 }
 
 func (s *Session) setModes(st *ast.SetTransaction) error {
-	if st.Snapshot != "" {
+	if st.Snapshot != nil {
 		return sqlerr.New(sqlerr.FeatureNotSupported, "SET TRANSACTION SNAPSHOT is not supported").At(st.Position())
 	}
 	if !st.Session {

@@ -11,7 +11,6 @@ func (p *parser) call(pos ast.Pos, qualifier []string, name string) ast.Expr {
 	p.checkQualifier(pos, qualifier, name)
 	f := &ast.FuncCall{Pos: pos, Qualifier: qualifier, Name: name}
 	windowless := p.windowless
-	p.windowless = false
 	p.expect('(')
 	p.enter()
 	p.callArgs(f)

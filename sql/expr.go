@@ -41,6 +41,7 @@ func (p *parser) restrictedExpr() ast.Expr { return p.exprPrec(precLowest, true)
 // least.
 func (p *parser) exprPrec(least int, restricted bool) ast.Expr {
 	p.enter()
+	p.windowless = false
 	e := p.infix(p.prefix(restricted), least, restricted)
 	p.leave()
 	return e

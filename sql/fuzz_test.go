@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -21,9 +22,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		list, err := Parse(text)
 		if err != nil {
-			e := sqlerr.From(err)
-			if e.Code == sqlerr.InternalError || e.Position < 0 || e.Position > len(text)+1 {
-				t.Fatalf("%q: %v at %d", text, err, e.Position)
+			if err := checkError(text, err); err != nil {
+				t.Fatal(err)
 			}
 			return
 		}
@@ -36,6 +36,16 @@ func FuzzParse(f *testing.F) {
 			})
 		}
 	})
+}
+
+// checkError checks that an error of the parser has a SQLSTATE of its own and
+// a position in the text.
+func checkError(text string, err error) error {
+	e := sqlerr.From(err)
+	if e.Code == sqlerr.InternalError || e.Position < 0 || e.Position > len(text)+1 {
+		return fmt.Errorf("%q: %w at %d", text, err, e.Position)
+	}
+	return nil
 }
 
 // FuzzRoundTrip checks that printing is a fixed point and keeps the tree.

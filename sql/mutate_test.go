@@ -71,7 +71,7 @@ func testInputs(t testing.TB) []string {
 			t.Fatal(err)
 		}
 		for _, block := range strings.Split(string(text), "\n\n") {
-			input, _, _ := strings.Cut(block, "\n----\n")
+			input, _ := cutCase(block)
 			list = append(list, input)
 		}
 	}
@@ -157,11 +157,12 @@ func splice(toks []string, from, to int, others ...string) []string {
 	return append(out, toks[to:]...)
 }
 
-// roundTrips checks the statements of a text; what does not parse is none.
+// roundTrips checks the statements of a text, or the error of one that does
+// not parse.
 func roundTrips(text string) (parsed bool, err error) {
 	list, err := Parse(text)
 	if err != nil {
-		return false, nil
+		return false, checkError(text, err)
 	}
 	for _, s := range list {
 		if err := checkRoundTrip(s); err != nil {
@@ -171,17 +172,56 @@ func roundTrips(text string) (parsed bool, err error) {
 	return true, nil
 }
 
-// shrink leaves out tokens as long as the statement does not print right.
+// shrink leaves out tokens, some in a row or a pair of parentheses, as long as
+// the statement does not print right.
 func shrink(toks []string) []string {
-	for i := 0; i < len(toks); {
-		shorter := splice(toks, i, i+1)
-		if _, err := roundTrips(strings.Join(shorter, " ")); err != nil {
-			toks, i = shorter, 0
-		} else {
-			i++
+	fails := func(toks []string) bool {
+		_, err := roundTrips(strings.Join(toks, " "))
+		return err != nil
+	}
+	for i := 0; i < len(toks); i++ {
+		for j := len(toks); j > i; j-- {
+			shorter := splice(toks, i, j)
+			if toks[i] == "(" && toks[j-1] == ")" && !fails(shorter) {
+				shorter = splice(toks, i, j, toks[i+1:j-1]...)
+			}
+			if fails(shorter) {
+				toks, i, j = shorter, 0, len(shorter)
+			}
 		}
 	}
 	return toks
+}
+
+// failures collects the statements that do not print right, each once.
+type failures struct {
+	t               *testing.T
+	known           map[string]bool
+	checked, parsed int
+}
+
+// maxFailures is how many statements a test names; the others are much like
+// these.
+const maxFailures = 40
+
+// check checks a statement and reports the least part of it that fails.
+func (f *failures) check(text string) {
+	f.checked++
+	parsed, err := roundTrips(text)
+	if parsed {
+		f.parsed++
+	}
+	if err == nil || len(f.known) == maxFailures {
+		return
+	}
+	least := strings.Join(shrink(tokenTexts(text)), " ")
+	if _, shrunk := roundTrips(least); shrunk != nil {
+		text, err = least, shrunk
+	}
+	if !f.known[text] {
+		f.known[text] = true
+		f.t.Error(err)
+	}
 }
 
 // TestMutations checks that what a statement prints as is a fixed point, with
@@ -189,26 +229,11 @@ func shrink(toks []string) []string {
 // FuzzRoundTrip hours; -mutations and -mutation-seed make it go further.
 func TestMutations(t *testing.T) {
 	m := newMutator(t, *mutationSeed)
-	parsed, failed := 0, map[string]bool{}
+	failures := failures{t: t, known: map[string]bool{}}
 	for range *mutations {
-		toks := m.next()
-		ok, err := roundTrips(strings.Join(toks, " "))
-		if ok {
-			parsed++
-		}
-		if err == nil {
-			continue
-		}
-		text := strings.Join(shrink(toks), " ")
-		if _, err := roundTrips(text); !failed[text] {
-			failed[text] = true
-			t.Error(err)
-		}
-		if len(failed) == 40 {
-			break
-		}
+		failures.check(strings.Join(m.next(), " "))
 	}
-	if parsed < *mutations/20 {
-		t.Errorf("only %d of %d statements parse", parsed, *mutations)
+	if failures.parsed < failures.checked/20 {
+		t.Errorf("only %d of %d statements parse", failures.parsed, failures.checked)
 	}
 }

@@ -96,7 +96,7 @@ func (p *parser) optionValue() ast.Expr {
 		case next.kind == ',' || next.kind == ')' || next.kind == ';' || next.kind == tokEOF:
 			p.next()
 			return &ast.StringLit{Pos: pos, Value: p.name(t)}
-		case p.isWord("secret"):
+		case p.isWord("secret") && next.isColID():
 			p.next()
 			return &ast.SecretRef{Pos: pos, Name: p.objectName()}
 		}

@@ -86,7 +86,8 @@ type parser struct {
 	maxParam int
 	err      *sqlerr.Error
 	lex      lexer
-	// windowless says that the next call takes no FILTER and OVER.
+	// windowless says that the call which begins here takes no FILTER and OVER;
+	// those inside it do.
 	windowless bool
 	// labelDepth is the depth of the expression behind which a label may
 	// stand without AS.

@@ -38,7 +38,7 @@ func runFile(t *testing.T, path string) {
 		if i > 0 {
 			out.WriteString("\n")
 		}
-		input, want, _ := strings.Cut(block, "\n----\n")
+		input, want := cutCase(block)
 		comment := ""
 		for strings.HasPrefix(input, "# ") {
 			line, rest, _ := strings.Cut(input, "\n")
@@ -56,6 +56,13 @@ func runFile(t *testing.T, path string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// cutCase cuts a case into its input and its answer, which is empty in one
+// that was just written.
+func cutCase(block string) (input, want string) {
+	input, want, _ = strings.Cut(block, "\n----")
+	return input, strings.TrimPrefix(want, "\n")
 }
 
 // answer is what a test file says behind "----".

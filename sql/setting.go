@@ -63,7 +63,7 @@ func (p *parser) utilitySet(start int, tag string) ast.Stmt {
 func (p *parser) setTransaction(pos ast.Pos) ast.Stmt {
 	s := &ast.SetTransaction{Pos: pos}
 	if p.acceptKw(kwSnapshot) {
-		s.Snapshot = p.str().Value
+		s.Snapshot = p.str()
 		return s
 	}
 	s.Modes = p.transactionModes()

@@ -212,18 +212,17 @@ func (p *printer) option(o *Option) {
 	}
 }
 
-// optionValue prints a value. What begins with a bare word is an expression
-// only in parentheses.
+// optionValue prints a value. A bare word stands for its text, and "secret"
+// begins the name of one, so such expressions stand in parentheses.
 func (p *printer) optionValue(v Expr) {
-	switch v := v.(type) {
-	case *SQLValueFunction, *DefaultExpr:
+	switch v.(type) {
+	case *SQLValueFunction, *DefaultExpr, *ColumnRef:
 		p.parens(v)
 		return
-	case *ColumnRef:
-		if v.Qualifier == nil {
-			p.parens(v)
-			return
-		}
+	}
+	if c, ok := firstOperand(v).(*ColumnRef); ok && c.Name == "secret" {
+		p.parens(v)
+		return
 	}
 	p.expr(v)
 }

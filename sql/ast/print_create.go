@@ -293,13 +293,10 @@ func (p *printer) createIndex(i *CreateIndex) {
 }
 
 func (p *printer) indexItem(i *IndexItem) {
-	switch e := i.Expr.(type) {
-	case *ColumnRef, *CoalesceExpr, *NullIfExpr, *MinMaxExpr, *SQLValueFunction:
-		p.expr(e)
-	case *FuncCall:
-		p.expr(e)
-	default:
-		p.parens(e)
+	if bareIndexItem(i.Expr) {
+		p.expr(i.Expr)
+	} else {
+		p.parens(i.Expr)
 	}
 	if i.Collation != nil {
 		p.s(" COLLATE ")
@@ -311,6 +308,20 @@ func (p *printer) indexItem(i *IndexItem) {
 		p.options(" ", i.OpClassOptions)
 	}
 	p.direction(i.Desc, i.Nulls)
+}
+
+// bareIndexItem reports whether an expression may stand in an index without
+// parentheses: a column or a call.
+func bareIndexItem(e Expr) bool {
+	switch e := e.(type) {
+	case *ColumnRef:
+		return e.Qualifier == nil
+	case *FuncCall:
+		return e.WithinGroup == nil && e.Filter == nil && e.Over == nil
+	case *CoalesceExpr, *NullIfExpr, *MinMaxExpr, *SQLValueFunction:
+		return true
+	}
+	return false
 }
 
 func (p *printer) createSink(s *CreateSink) {

@@ -151,6 +151,25 @@ func leftExpr(e Expr) (Expr, bool) {
 	return left, ok
 }
 
+// firstOperand returns the operand with which an expression begins.
+func firstOperand(e Expr) Expr {
+	for {
+		switch chain := e.(type) {
+		case *OrExpr:
+			e = chain.Args[0]
+			continue
+		case *AndExpr:
+			e = chain.Args[0]
+			continue
+		}
+		left, ok := leftExpr(e)
+		if !ok {
+			return e
+		}
+		e = left
+	}
+}
+
 // needsParens reports whether the left operand of e needs parentheses.
 func needsParens(e, left Expr) bool {
 	switch e.(type) {
@@ -178,7 +197,7 @@ func takesIndirection(e, left Expr) bool {
 func isRestricted(e Expr) bool {
 	switch e := e.(type) {
 	case *OrExpr, *AndExpr, *NotExpr, *BetweenExpr, *LikeExpr, *InExpr, *OverlapsExpr, *QuantifiedExpr,
-		*AtTimeZoneExpr, *CollateExpr:
+		*AtTimeZoneExpr, *CollateExpr, *DefaultExpr:
 		return false
 	case *IsExpr:
 		return e.Test == IsDocument

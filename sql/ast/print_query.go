@@ -9,7 +9,13 @@ func (p *printer) selectStmt(s *SelectStmt) {
 		p.with(s.With)
 		p.s(" ")
 	}
-	p.body(s.Body)
+	if s.Emit != EmitNone && endsEmpty(s) {
+		p.s("(")
+		p.body(s.Body)
+		p.s(")")
+	} else {
+		p.body(s.Body)
+	}
 	p.orderBy(" ", s.OrderBy)
 	p.limits(s)
 	for _, l := range s.Locking {
@@ -26,6 +32,23 @@ func (p *printer) selectStmt(s *SelectStmt) {
 	case EmitOnWindowClose:
 		p.s(" EMIT ON WINDOW CLOSE")
 	}
+}
+
+// endsEmpty reports whether nothing but SELECT would stand before EMIT, which
+// would then be a column.
+func endsEmpty(s *SelectStmt) bool {
+	b := s.Body
+	for {
+		op, ok := b.(*SetOp)
+		if !ok {
+			break
+		}
+		b = op.Right
+	}
+	last, ok := b.(*Select)
+	return ok && s.OrderBy == nil && s.Limit == nil && s.Offset == nil && s.Locking == nil && s.AsOf == nil &&
+		last.Targets == nil && last.Into == nil && last.From == nil && last.Where == nil && last.GroupBy == nil &&
+		last.Having == nil && last.Windows == nil
 }
 
 // limits prints LIMIT and OFFSET, or FETCH FIRST where there are ties.

@@ -172,9 +172,9 @@ func (p *printer) setTransaction(s *SetTransaction) {
 	switch {
 	case s.Session:
 		p.s("SET SESSION CHARACTERISTICS AS TRANSACTION")
-	case s.Snapshot != "":
+	case s.Snapshot != nil:
 		p.s("SET TRANSACTION SNAPSHOT ")
-		p.literal(s.Snapshot)
+		p.literal(s.Snapshot.Value)
 	default:
 		p.s("SET TRANSACTION")
 	}
@@ -186,9 +186,10 @@ func (p *printer) setTransaction(s *SetTransaction) {
 func (p *printer) variable(name SettingName) {
 	for i, part := range name {
 		p.opt(i > 0, ".")
-		if i == 0 && (part == "transaction" || part == "constraints") {
+		switch {
+		case i == 0 && (part == "transaction" || part == "constraints" || part == "tablespace"):
 			p.quoted(part)
-		} else {
+		default:
 			p.ident(part)
 		}
 	}

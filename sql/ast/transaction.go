@@ -46,8 +46,8 @@ type SetTransaction struct {
 	Pos
 	Session bool
 	Modes   []TransactionMode
-	// Snapshot is that of SET TRANSACTION SNAPSHOT.
-	Snapshot string
+	// Snapshot is that of SET TRANSACTION SNAPSHOT, nil without one.
+	Snapshot *StringLit
 }
 
 func (*Begin) stmt()            {}

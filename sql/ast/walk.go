@@ -447,6 +447,8 @@ func runChildren(n Stmt, yield func(Node)) {
 		some(yield, n.Where)
 	case *Notify:
 		maybe(n.Payload, yield)
+	case *SetTransaction:
+		maybe(n.Snapshot, yield)
 	case *CommentOn:
 		maybe(n.Name, yield)
 		maybe(n.Text, yield)
