@@ -312,6 +312,9 @@ func (r *Runtime) settleReady(v *view) {
 	if ready {
 		v.ready = true
 		r.stateChanged()
+		// Who has read the view must be able to after a restart, too, even if the
+		// sources, which would be asked again for their ends, are away then.
+		r.unsaved = true
 	}
 }
 

@@ -325,7 +325,7 @@ func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
 	}
 	took := r.since(before)
 	r.opts.FailPoint("after-commit")
-	r.dirty, r.unnamed, r.saved.written, r.errors = false, false, true, next.errors
+	r.dirty, r.unsaved, r.saved.written, r.errors = false, false, true, next.errors
 	r.finish(ep, next, took)
 	r.opts.FailPoint("published")
 	return nil

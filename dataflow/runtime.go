@@ -135,7 +135,7 @@ type Runtime struct {
 	viewsChanged bool
 	viewTable    *viewTable
 	learned      atomic.Bool // a reader has said what it reads; any goroutine sets it
-	unnamed      bool        // the identity of a stream is to be committed
+	unsaved      bool        // something is to be committed that cannot wait for input
 	pace         pace
 	needsChanged bool    // what views need of the shared readers may have changed
 	listed       bool    // busy and notables are up to date
@@ -285,7 +285,7 @@ func (r *Runtime) work() bool {
 	if !r.restored {
 		return false
 	}
-	if len(r.purge) > 0 || r.unnamed {
+	if len(r.purge) > 0 || r.unsaved {
 		return true
 	}
 	for _, s := range r.streamOrder {

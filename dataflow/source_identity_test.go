@@ -1,7 +1,9 @@
 package dataflow
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/streamdb/streamdb/connector"
 )
@@ -29,12 +31,8 @@ func TestIdentityLearned(t *testing.T) {
 	w.rt.mu.Lock()
 	w.rt.known[1].spec.Source = namedTopic{topic, "first"}
 	w.rt.mu.Unlock()
-	before := w.rt.Epoch()
 	w.mustView(groupView(2, 1, 0, 20))
-	err := w.rt.await(t.Context(), func(p *published) (bool, error) { return p.epoch >= before+2, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.eventually(func() bool { return w.rt.streams[1].spec.Identity != "" && !w.rt.unsaved })
 	w.stop()
 	w.run()
 	if got := w.rt.Identity(1); got != "first" {
@@ -47,5 +45,48 @@ func TestIdentityLearned(t *testing.T) {
 	}
 	if s := w.rt.Sources()[0]; s.State != StateFailed || s.Reason == "" {
 		t.Errorf("the source is %+v", s)
+	}
+}
+
+// TestReadyStays: a view that could be read can be read after a restart, too,
+// when no record has come since and the source does not tell its ends any more.
+func TestReadyStays(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.start()
+	topic := newFakeTopic(1, 1, 4)
+	topic.produce(0, record{k: 1})
+	w.stream(1, topic)
+	topic.setDown(true) // so that the view does not know its ends at first
+	w.mustView(groupView(2, 1, 0, 20))
+	topic.setDown(false)
+	for i := range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := w.rt.WaitReady(ctx, 2, nil); err != nil {
+			t.Fatalf("restart %d: %v", i, err)
+		}
+		cancel()
+		w.eventually(func() bool { return !w.rt.unsaved })
+		topic.setDown(true)
+		if err := w.stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.store.reopen()
+		w.start()
+	}
+}
+
+// eventually waits until something holds between two epochs.
+func (w *world) eventually(holds func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		ok := false
+		q := &request{done: make(chan struct{}), inspect: func() error { ok = holds(); return nil }}
+		w.rt.requests <- q
+		if <-q.done; ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("waited in vain")
+		}
 	}
 }

@@ -115,7 +115,7 @@ func (r *Runtime) learnIdentities() {
 	for _, s := range r.streamOrder {
 		if s.spec.Identity == "" {
 			if s.spec.Identity = s.seenIdentity(); s.spec.Identity != "" {
-				r.dirty, r.unnamed = true, true
+				r.dirty, r.unsaved = true, true
 			}
 		}
 	}

@@ -174,8 +174,8 @@ func (w *run) refresh(ctx context.Context) error {
 	if err := w.addPartitions(ctx, l); err != nil {
 		return err
 	}
+	w.state.running(l.id) // before anything is read: what it is read from must be known
 	w.place(ctx, l)
-	w.state.running(l.id)
 	return nil
 }
 
