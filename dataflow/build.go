@@ -31,6 +31,8 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewUpsert(n.Upsert)
 	case n.TableFunction != nil:
 		return operator.NewTableFunction(n.TableFunction)
+	case n.Temporal != nil:
+		return operator.NewTemporal(n.Temporal)
 	case n.Checksum != nil:
 		return operator.NewChecksum(n.Checksum)
 	case n.Outbox != nil:
@@ -65,6 +67,8 @@ func (n *Node) Output() []types.Type {
 		return n.Upsert.Columns
 	case n.TableFunction != nil:
 		return n.TableFunction.Output()
+	case n.Temporal != nil:
+		return n.Temporal.Input
 	}
 	return nil
 }
@@ -88,6 +92,8 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.Upsert.Input()}
 	case n.TableFunction != nil:
 		return [][]types.Type{n.TableFunction.Input}
+	case n.Temporal != nil:
+		return [][]types.Type{n.Temporal.Input}
 	case n.Checksum != nil:
 		return [][]types.Type{n.Checksum.Input}
 	case n.Outbox != nil:
@@ -109,6 +115,8 @@ func (n *Node) Arrangements() []storage.Arrangement {
 		return n.TopK.Arrangements()
 	case n.Upsert != nil:
 		return n.Upsert.Arrangements()
+	case n.Temporal != nil:
+		return n.Temporal.Arrangements()
 	case n.Checksum != nil:
 		return []storage.Arrangement{n.Checksum.Arr}
 	case n.Outbox != nil:
@@ -122,7 +130,7 @@ func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
 		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
-		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil,
+		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil, n.Temporal != nil,
 	} {
 		if set {
 			k++

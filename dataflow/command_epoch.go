@@ -62,6 +62,7 @@ func (r *Runtime) runCommand(ctx context.Context, q *request) error {
 	ep := r.begin()
 	gone, err := r.change(ep, q)
 	if err == nil {
+		r.markDue(ep)
 		err = r.computeCommand(ep, q)
 	}
 	if err == nil {

@@ -13,6 +13,8 @@
 //	I4 A view's content is its query over the prefix of its inputs that its
 //	   committed positions name: exactly once through any crash.
 //	I5 Others never wait for the backfill of a view.
+//	I6 At every published epoch the views are at its clock: all timers that are
+//	   due have fired (timers.go).
 //
 // A view whose operators fail or panic is quarantined, with all that read it:
 // it stays as it was after the epoch before, through restarts, and everything

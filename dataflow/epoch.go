@@ -33,7 +33,7 @@ func (r *Runtime) begin() *epochWork {
 	r.epoch = epochWork{started: now, touched: r.epoch.touched}
 	ep := &r.epoch
 	ep.commit.Number = r.store.Epoch() + 1
-	ep.commit.Clock = max(r.store.Clock(), now.UnixMicro())
+	ep.commit.Clock = r.clock()
 	if !r.saved.written {
 		// The very first epoch: the error rows need a place.
 		ep.commit.Create = append(ep.commit.Create, storage.NewArrangement{Arr: ErrorArrangement, Placement: storage.Result})
@@ -47,6 +47,7 @@ func (r *Runtime) begin() *epochWork {
 func (r *Runtime) inputEpoch(ctx context.Context) error {
 	ep := r.begin()
 	r.cut(ep)
+	r.markDue(ep)
 	r.opts.FailPoint("cut")
 	ep.cut = r.since(ep.started)
 	if err := r.compute(ep); err != nil {
@@ -208,8 +209,8 @@ func (r *Runtime) computeView(ep *epochWork, v *view) error {
 		}
 		idle = idle && in.delta == nil
 	}
-	if !idle || v.fresh {
-		st := viewState{Store: r.store}
+	if !idle || v.fresh || v.due() <= ep.now() {
+		st := viewState{Store: r.store, now: ep.now()}
 		failed, err := v.run(&st, ep.commit.Number)
 		if err != nil {
 			return err
@@ -384,6 +385,9 @@ func (r *Runtime) hopeless(err error) bool {
 // everything that belonged to it.
 func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
 	for _, v := range ep.touched {
+		if v.ran {
+			v.timersCommitted(ep.now())
+		}
 		if v.ran && v.subs != nil {
 			v.feedSubscriptions(ep.commit.Number)
 		}

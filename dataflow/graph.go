@@ -34,6 +34,7 @@ type Node struct {
 	TopK          *operator.TopKSpec          `json:"topK,omitempty"`
 	Upsert        *operator.UpsertSpec        `json:"upsert,omitempty"`
 	TableFunction *operator.TableFunctionSpec `json:"tableFunction,omitempty"`
+	Temporal      *operator.TemporalSpec      `json:"temporal,omitempty"`
 	Checksum      *operator.ChecksumSpec      `json:"checksum,omitempty"` // the end of a sink's graph
 	Outbox        *operator.OutboxSpec        `json:"outbox,omitempty"`   // the end of a sink's graph
 }

@@ -141,6 +141,7 @@ type Runtime struct {
 	listed       bool    // busy and notables are up to date
 	busy         []*view // live, but not yet ready or attached
 	notables     []*view // busy or quarantined: those that the positions blob names
+	timed        []*view // live, with timers
 	epoch        epochWork
 
 	mu     sync.Mutex
@@ -271,10 +272,17 @@ func (r *Runtime) nextRequest(ctx context.Context) *request {
 			return nil
 		}
 	}
+	var due <-chan time.Time
+	if wait, ok := r.nextTimer(); ok {
+		sleep := time.NewTimer(wait)
+		defer sleep.Stop()
+		due = sleep.C
+	}
 	select {
 	case q := <-r.requests:
 		return q
 	case <-r.wake:
+	case <-due:
 	case <-ctx.Done():
 	}
 	return nil
@@ -303,7 +311,8 @@ func (r *Runtime) work() bool {
 			}
 		}
 	}
-	return false
+	wait, timers := r.nextTimer()
+	return timers && wait == 0
 }
 
 // serve runs requests between two epochs; their err is the outcome. The error is
@@ -344,8 +353,11 @@ func (r *Runtime) list() {
 	if r.listed {
 		return
 	}
-	r.busy, r.notables = nil, nil
+	r.busy, r.notables, r.timed = nil, nil, nil
 	for _, v := range r.order {
+		if v.live() && v.timed() {
+			r.timed = append(r.timed, v)
+		}
 		if v.notable() {
 			r.notables = append(r.notables, v)
 			if v.live() {

@@ -57,6 +57,7 @@ type published struct {
 	streams []streamStatus
 	views   *viewTable
 	errors  errorCounts
+	timed   bool // some view has timers
 }
 
 type streamStatus struct {
@@ -78,6 +79,8 @@ type viewTable struct {
 // publishStatus builds what is to be visible with an epoch.
 func (r *Runtime) publishStatus(epoch uint64, clock int64) *published {
 	p := &published{epoch: epoch, clock: clock, views: r.viewTable, errors: r.errors}
+	r.list()
+	p.timed = len(r.timed) > 0
 	p.streams = make([]streamStatus, len(r.streamOrder))
 	for i, s := range r.streamOrder {
 		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.rows, s.errors, s.produced}

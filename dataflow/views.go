@@ -39,6 +39,8 @@ type node struct {
 	in   []operator.Delta
 	feed *input         // of a relation leaf
 	init operator.Delta // of a leaf with constants
+	// timer is set for operators with timers.
+	timer *timer
 }
 
 // newView builds the operators of a view. It runs in the caller's goroutine
@@ -77,6 +79,9 @@ func (v *view) buildNode(i int, build func(*Node) (operator.Operator, error)) (e
 	default:
 		n.in = make([]operator.Delta, len(n.spec.Inputs))
 		n.op, err = build(n.spec)
+		if n.spec.Temporal != nil {
+			n.timer = newTimer()
+		}
 	}
 	return err
 }
@@ -173,18 +178,23 @@ func (v *view) run(st *viewState, epoch uint64) (errs operator.Delta, err error)
 	return errs, nil
 }
 
-// apply runs one operator if any of its inputs has a delta.
+// apply runs one operator if any of its inputs has a delta or a timer of it is
+// due.
 func (v *view) apply(n *node, st *viewState, epoch uint64, out *operator.Output) (errs operator.Delta, err error) {
 	idle := true
 	for j, in := range n.spec.Inputs {
 		n.in[j] = v.nodes[in].rows
 		idle = idle && n.in[j] == nil
 	}
-	if idle && !v.fresh {
+	st.timer = n.timer
+	if idle && !v.fresh && (n.timer == nil || n.timer.due > st.now) {
 		return nil, nil
 	}
 	if err := n.op.Apply(n.in, st, epoch, out); err != nil {
 		return nil, err
+	}
+	if n.timer != nil {
+		n.timer.next, n.timer.set = out.Due, true
 	}
 	if len(out.Rows) > 0 {
 		n.rows = out.Rows
@@ -199,13 +209,24 @@ func (v *view) release() {
 		clear(v.nodes[i].in)
 	}
 	v.out, v.changes, v.marked, v.ran, v.fresh = nil, nil, false, false, false
+	v.forgetTimers()
 	v.clearInputs()
 }
 
 // viewState is the operator.State of one view in one epoch.
 type viewState struct {
 	Store
+	now     int64  // the epoch's clock
+	timer   *timer // of the operator that runs
 	changes []storage.ChangeSet
+}
+
+// Clock returns the epoch's clock and what is known of the operator's timers.
+func (s *viewState) Clock() operator.Clock {
+	if s.timer == nil {
+		return operator.UnknownTimers(s.now)
+	}
+	return operator.Clock{Now: s.now, Fired: s.timer.fired, Due: s.timer.due}
 }
 
 // Change keeps the set for the epoch's commit.

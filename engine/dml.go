@@ -81,7 +81,7 @@ func (s *Session) runDML(ctx context.Context, d *planner.DML, params []types.Dat
 // autocommit runs a statement as a transaction of its own; inside says that it
 // is evaluated in the epoch loop, where nothing can come between.
 func (s *Session) autocommit(ctx context.Context, d *planner.DML, plan *planner.QueryPlan, inside bool) (int64, error) {
-	tx := &transaction{open: true, started: s.tx.now()}
+	tx := &transaction{open: true, started: s.now()}
 	defer tx.end()
 	n := int64(0)
 	evaluate := func() error {

@@ -30,6 +30,9 @@ type Options struct {
 	Database       string // name of the only database; default "streamdb"
 	User           string // the superuser; default "streamdb"
 	Log            *slog.Logger
+	// Now is the clock: of the epochs, and of what statements mean by now().
+	// time.Now if nil.
+	Now func() time.Time
 	// FailPoint is called at the named points of the epoch loop, for crash tests.
 	FailPoint func(name string)
 }
@@ -69,6 +72,9 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if opts.User == "" {
 		opts.User = "streamdb"
 	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -96,7 +102,7 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.catalog.Store(cat)
-	runtimeOptions := dataflow.Options{Log: e.opts.Log, FailPoint: e.opts.FailPoint}
+	runtimeOptions := dataflow.Options{Log: e.opts.Log, Now: e.opts.Now, FailPoint: e.opts.FailPoint}
 	if e.runtime, err = dataflow.New(dataflow.OverStorage(e.store), runtimeOptions); err != nil {
 		return err
 	}
@@ -106,7 +112,29 @@ func (e *Engine) start(ctx context.Context) error {
 		defer close(e.done)
 		e.err = e.runtime.Run(loop)
 	}()
-	return e.restore(ctx)
+	if err := e.restore(ctx); err != nil {
+		return err
+	}
+	e.fireMissed(ctx)
+	return nil
+}
+
+// missedTimers bounds how long the start waits for timers that came due while the
+// server was down.
+const missedTimers = 10 * time.Second
+
+// fireMissed lets an epoch fire them, so that the first read sees the views as of
+// now. Without success the views are as of the last epoch, as during any epoch,
+// until the loop has caught up.
+func (e *Engine) fireMissed(ctx context.Context) {
+	if !e.runtime.Timed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, missedTimers)
+	defer cancel()
+	if _, err := e.runtime.Do(ctx, dataflow.Command{}); err != nil {
+		e.opts.Log.Warn("timers that came due while the server was down have not fired yet", "err", err)
+	}
 }
 
 // Done is closed when the epoch loop has ended: after Close, or because commit

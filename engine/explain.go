@@ -75,7 +75,11 @@ func (s *Session) explainQuery(stage ast.ExplainStage, query *ast.SelectStmt, vi
 		return s.explainGraph(q, view)
 	}
 	optimized := *q
-	optimized.Root = planner.Optimize(q.Root)
+	if optimized.Root = planner.Optimize(q.Root); view {
+		if optimized.Root, err = planner.Maintained(q.Root); err != nil {
+			return "", err
+		}
+	}
 	return planner.Print(&optimized), nil
 }
 

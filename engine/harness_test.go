@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/types"
@@ -29,6 +31,24 @@ type testDB struct {
 	dir      string
 	engine   *Engine
 	sessions map[string]*testSession
+	clock    atomic.Int64 // microseconds since 1970; 0: the system's
+}
+
+// now is the engine's clock.
+func (db *testDB) now() time.Time {
+	if at := db.clock.Load(); at != 0 {
+		return time.UnixMicro(at)
+	}
+	return time.Now()
+}
+
+// setClock moves the clock and waits for an epoch at it.
+func (db *testDB) setClock(at time.Time) {
+	db.t.Helper()
+	db.clock.Store(at.UnixMicro())
+	if _, err := db.engine.runtime.Do(context.Background(), dataflow.Command{}); err != nil {
+		db.t.Fatal(err)
+	}
 }
 
 func openTestDB(t testing.TB) *testDB {
@@ -41,7 +61,7 @@ func openTestDB(t testing.TB) *testDB {
 
 func (db *testDB) open() {
 	db.t.Helper()
-	e, err := Open(context.Background(), Options{DataDir: db.dir, MemoryLimit: 256 << 20, Version: "v-test"})
+	e, err := Open(context.Background(), Options{DataDir: db.dir, MemoryLimit: 256 << 20, Version: "v-test", Now: db.now})
 	if err != nil {
 		db.t.Fatal(err)
 	}

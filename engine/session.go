@@ -366,7 +366,7 @@ func (s *Session) planEnv(inView bool) *planner.Env {
 
 // exprEnv is what constants are folded with.
 func (s *Session) exprEnv() *expr.Env {
-	return &expr.Env{Settings: *s.settings.env(), Now: s.tx.now(), Clock: time.Now, Random: rand.Uint64,
+	return &expr.Env{Settings: *s.settings.env(), Now: s.now(), Clock: time.Now, Random: rand.Uint64,
 		User: s.opts.User, Database: s.engine.opts.Database, Schema: catalog.PublicSchema,
 		Objects: &s.objects, Setting: s.settings.get}
 }

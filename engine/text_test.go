@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers into testdata")
@@ -14,7 +15,8 @@ var rewrite = flag.Bool("rewrite", false, "write the answers into testdata")
 // TestStatements runs testdata/*.txt. A case is lines of SQL, ----, what comes
 // back: rows with | between the columns, notices, command tags, the error. A
 // line belongs to the statement before it if it is indented; @name before a
-// statement runs it in another session; restart closes and opens the database.
+// statement runs it in another session; restart closes and opens the database;
+// clock T sets the engine's clock, stopped T does while it is closed.
 func TestStatements(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -61,9 +63,25 @@ func (db *testDB) runCase(input string) []string {
 		case strings.HasPrefix(statement, "#"):
 		case statement == "restart":
 			db.restart()
+		case strings.HasPrefix(statement, "clock "):
+			db.setClock(db.clockAt(statement))
+		case strings.HasPrefix(statement, "stopped "):
+			db.close()
+			db.clock.Store(db.clockAt(statement).UnixMicro())
+			db.open()
 		default:
 			out = append(out, db.session(session).run(statement)...)
 		}
 	}
 	return out
+}
+
+func (db *testDB) clockAt(statement string) time.Time {
+	db.t.Helper()
+	_, text, _ := strings.Cut(statement, " ")
+	at, err := time.Parse(time.DateTime, text)
+	if err != nil {
+		db.t.Fatal(err)
+	}
+	return at
 }

@@ -53,11 +53,11 @@ func (t *transaction) fail() {
 }
 
 // now is the time that now() returns: of the transaction's begin.
-func (t *transaction) now() time.Time {
-	if t.open {
-		return t.started
+func (s *Session) now() time.Time {
+	if s.tx.open {
+		return s.tx.started
 	}
-	return time.Now()
+	return s.engine.opts.Now()
 }
 
 func (t *transaction) end() {
@@ -111,7 +111,7 @@ func (s *Session) Fail() { s.tx.fail() }
 // statements is. In an open transaction it does nothing.
 func (s *Session) BeginImplicit() {
 	if !s.tx.open {
-		s.tx = transaction{open: true, implicit: true, started: time.Now()}
+		s.tx = transaction{open: true, implicit: true, started: s.engine.opts.Now()}
 	}
 }
 
@@ -154,7 +154,7 @@ func (s *Session) beginTransaction(modes []ast.TransactionMode) (string, error) 
 		return "BEGIN", nil
 	}
 	if !s.tx.open {
-		s.tx = transaction{open: true, started: time.Now()}
+		s.tx = transaction{open: true, started: s.engine.opts.Now()}
 	}
 	s.tx.implicit = false
 	s.tx.readOnly = s.settings.isOn("default_transaction_read_only")

@@ -36,17 +36,18 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 	}
 	query.Views = b.views
 	if env.InView {
-		return query, query.freeze(env.Expr)
+		return query, query.freeze(env.Expr, true)
 	}
 	return query, nil
 }
 
 // freeze binds all expressions to the session: what depends on its settings or
-// its clock means the same wherever the plan runs later.
-func (q *Query) freeze(env *expr.Env) error {
+// its clock means the same wherever the plan runs later. keepNow leaves the clock
+// in place, for views.
+func (q *Query) freeze(env *expr.Env, keepNow bool) error {
 	var failure error
 	frozen := func(e *expr.Expr) *expr.Expr {
-		out, err := expr.Freeze(e, env, false)
+		out, err := expr.Freeze(e, env, keepNow)
 		if err != nil && failure == nil {
 			failure = err
 		}

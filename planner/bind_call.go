@@ -104,22 +104,31 @@ func (b *binder) funcCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
 	if err := b.checkTimeFunction(e.Name, e.Position()); err != nil {
 		return nil, err
 	}
-	return b.function(e.Name, args, e.Position())
+	return b.function(timeSpelling(e.Name, len(args)), args, e.Position())
 }
 
-// checkTimeFunction refuses functions of the current time in views: their
-// value would change without any change of the input.
+// checkTimeFunction refuses functions of the current time that a view cannot
+// keep up with. What stays of now() when its comparisons have become timers is
+// refused later (temporalFilters).
 func (b *binder) checkTimeFunction(name string, pos int) error {
 	if !b.env.InView {
 		return nil
 	}
 	switch name {
-	case "now", "current_timestamp", "current_date", "current_time", "localtimestamp", "localtime",
-		"transaction_timestamp", "statement_timestamp", "clock_timestamp", "timeofday":
+	case "current_time", "localtime", "clock_timestamp", "timeofday":
 		return notSupported(pos, "%s cannot be used in a materialized view", name).
-			WithHint("A view changes only when its inputs do. Filter by the current time when you read the view.")
+			WithHint("In a view, now() can be used in conditions such as ts > now() - INTERVAL '1 hour'.")
 	}
 	return nil
+}
+
+// timeSpelling returns the name of now() for other systems' names of it:
+// Materialize's mz_now(), and PROCTIME() of Flink and RisingWave.
+func timeSpelling(name string, args int) string {
+	if args == 0 && (name == "mz_now" || name == "proctime") {
+		return "now"
+	}
+	return name
 }
 
 // aggregateCall binds an aggregate and returns the reference that grouping

@@ -70,6 +70,8 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 		return l.tableFunction(n)
 	case *TopK:
 		return l.topK(n)
+	case *Temporal:
+		return l.temporal(n, need)
 	}
 	return 0, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be lowered", n)
 }
@@ -128,6 +130,9 @@ func (l *lowerer) mapNode(m *Map, above columnSet) (int, error) {
 	for c := range input {
 		need[c] = need[c] || m.Project == nil && above[c]
 	}
+	if t, ok := m.Input.(*Temporal); ok && m.Project != nil {
+		return l.temporalMap(m, t, need)
+	}
 	below, err := l.lower(m.Input, need)
 	if err != nil {
 		return 0, err
@@ -174,7 +179,7 @@ func (l *lowerer) aggregate(a *Aggregate, tail *Map) (int, error) {
 	exprs, index := aggregateInputs(a)
 	input := a.Input
 	column := func(e *expr.Expr) int { return index[e] }
-	if _, join := a.Input.(*Join); plain(exprs) && !join {
+	if plain(exprs) && !prunes(a.Input) {
 		column = func(e *expr.Expr) int { return e.Col }
 	} else {
 		input = Optimize(&Map{Input: input, Project: exprs})
@@ -249,6 +254,15 @@ func aggregateInputs(a *Aggregate) ([]*expr.Expr, map[*expr.Expr]int) {
 	return exprs, index
 }
 
+// prunes says whether a node keeps fewer columns when a projection is above it.
+func prunes(n Node) bool {
+	switch n.(type) {
+	case *Join, *Temporal:
+		return true
+	}
+	return false
+}
+
 func plain(es []*expr.Expr) bool {
 	for _, e := range es {
 		if e.Op != expr.OpColumn {
@@ -272,6 +286,8 @@ func appendOnly(n Node) bool {
 			}
 		}
 		return true
+	case *Temporal:
+		return !n.leaves() && appendOnly(n.Input)
 	case *Join:
 		return n.Kind == InnerJoin && appendOnly(n.Left) && appendOnly(n.Right)
 	}

@@ -40,7 +40,7 @@ type Lookup struct {
 func LowerQuery(query *Query, cat *catalog.Catalog, env *expr.Env) (*QueryPlan, error) {
 	frozen := *query
 	q := &frozen
-	if err := q.freeze(env); err != nil {
+	if err := q.freeze(env, false); err != nil {
 		return nil, err
 	}
 	next := storage.Arrangement(0)

@@ -37,7 +37,10 @@ func DescribeSink(q *Query) (*SinkInput, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := Optimize(q.viewRoot())
+	root, err := Maintained(q.viewRoot())
+	if err != nil {
+		return nil, err
+	}
 	return &SinkInput{Columns: columns, DependsOn: readsOf(root), AppendOnly: appendOnly(root), Keys: uniqueKeys(root), root: root}, nil
 }
 
@@ -112,6 +115,8 @@ func uniqueKeys(n Node) [][]int {
 		}
 		return keysAt(keys, from)
 	case *TopK:
+		return uniqueKeys(n.Input)
+	case *Temporal:
 		return uniqueKeys(n.Input)
 	case *Join:
 		return joinedKeys(n)

@@ -32,7 +32,10 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 	if err != nil {
 		return nil, err
 	}
-	root := Optimize(q.viewRoot())
+	root, err := Maintained(q.viewRoot())
+	if err != nil {
+		return nil, err
+	}
 	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env, view: true}
 	last, err := l.lower(root, allColumns(len(root.Types())))
 	if err != nil {

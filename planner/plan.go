@@ -138,6 +138,19 @@ func (u *Union) Types() []types.Type { return u.Sides[0].Types() }
 // Inputs implements Node.
 func (u *Union) Inputs() []Node { return u.Sides }
 
+// Temporal passes on the rows whose time it is: the clock is within all bounds,
+// which are over the columns of the input.
+type Temporal struct {
+	Input  Node
+	Bounds []expr.ClockBound
+}
+
+// Types implements Node.
+func (t *Temporal) Types() []types.Type { return t.Input.Types() }
+
+// Inputs implements Node.
+func (t *Temporal) Inputs() []Node { return []Node{t.Input} }
+
 // TopK keeps the first rows in an order; rows equal in it are ordered by their
 // bytes. A nil Limit is none.
 type TopK struct {

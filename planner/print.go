@@ -83,6 +83,12 @@ func nodeText(n Node) string {
 			text += " on " + n.On.String()
 		}
 		return text
+	case *Temporal:
+		parts := make([]string, len(n.Bounds))
+		for i, b := range n.Bounds {
+			parts[i] = boundText(b.Value.String(), b.Shift, b.Until)
+		}
+		return "while " + strings.Join(parts, " and ")
 	case *TopK:
 		text := "top"
 		if len(n.Order) > 0 {
@@ -199,6 +205,8 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		return "rows of " + strings.Join(calls, ", ")
 	case n.Upsert != nil:
 		return fmt.Sprintf("upsert by %v", n.Upsert.Key)
+	case n.Temporal != nil:
+		return temporalSpecText(n.Temporal)
 	case n.Checksum != nil:
 		return "checksum"
 	case n.Outbox != nil:
@@ -246,6 +254,25 @@ func joinSpecText(j *operator.JoinSpec) string {
 		text += " on " + j.On.String()
 	}
 	return text
+}
+
+// boundText is a bound of the clock as a comparison.
+func boundText(value string, shift int64, until bool) string {
+	if shift != 0 {
+		value += fmt.Sprintf(" %+d us", shift)
+	}
+	return map[bool]string{true: "now < ", false: "now >= "}[until] + value
+}
+
+func temporalSpecText(t *operator.TemporalSpec) string {
+	var parts []string
+	for _, b := range t.From {
+		parts = append(parts, boundText(fmt.Sprintf("#%d", b.Column), b.Shift, false))
+	}
+	for _, b := range t.Until {
+		parts = append(parts, boundText(fmt.Sprintf("#%d", b.Column), b.Shift, true))
+	}
+	return "while " + strings.Join(parts, " and ")
 }
 
 // ordersOf turns the order keys of an operator into those of a plan.

@@ -18,6 +18,8 @@ func rebuild(n Node, inputs []Node) Node {
 		return n.over(inputs[0], func(es []*expr.Expr) []*expr.Expr { return es })
 	case *TopK:
 		return &TopK{Input: inputs[0], Order: n.Order, Limit: n.Limit, Offset: n.Offset}
+	case *Temporal:
+		return &Temporal{Input: inputs[0], Bounds: n.Bounds}
 	case *Join:
 		return &Join{Kind: n.Kind, Left: inputs[0], Right: inputs[1], On: n.On}
 	}
@@ -75,6 +77,13 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 			return n.over(n.Input, all)
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
+		case *Temporal:
+			out := &Temporal{Input: n.Input}
+			for _, b := range n.Bounds {
+				b.Value = f(b.Value)
+				out.Bounds = append(out.Bounds, b)
+			}
+			return out
 		case *Join:
 			return &Join{Kind: n.Kind, Left: n.Left, Right: n.Right, On: one(n.On)}
 		}

@@ -1,5 +1,5 @@
 // Package operator holds the incremental operators, one file each: map,
-// aggregate, materialize, upsert, union, join, topk, and the ends of a sink's graph.
+// aggregate, materialize, upsert, union, join, topk, temporal, and the ends of a sink's graph.
 //
 // Law: the sum of an operator's outputs is its query over the sum of its
 // inputs, however the inputs are cut into epochs and batches; a property test
@@ -13,7 +13,7 @@
 //	I4 What an input cannot have delivered (more retractions than insertions) is
 //	   XX000, never an answer.
 //
-// Operators are pure: no clock, no I/O, no goroutine, no map order, no
+// Operators are pure: no clock but the epoch's (State.Clock), no I/O, no goroutine, no map order, no
 // randomness; state comes in as an argument and changes go out as data, so the
 // same epochs give the same bytes. They know no catalog, no source, no client.
 //

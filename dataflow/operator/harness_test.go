@@ -33,6 +33,23 @@ type law struct {
 	unique []int // input 0 has one row at most for each value of these columns
 	rest   int   // keys that remain in the state when all is deleted
 	seeds  int
+	// now, if set, is the clock that naive looks at; it moves with every epoch, and
+	// the operator's timers are kept as the runtime does.
+	now *int64
+}
+
+// clocks are the moments of n epochs, for operators with timers.
+func (l *law) clocks(seed, n int) []int64 {
+	r := rand.New(rand.NewPCG(uint64(seed), 9))
+	out := make([]int64, n)
+	at := int64(-6)
+	for i := range out {
+		if at += r.Int64N(4); r.IntN(12) == 0 {
+			at += 5
+		}
+		out[i] = at
+	}
+	return out
 }
 
 // relation is a multiset of rows by their bytes.
@@ -233,9 +250,15 @@ func (l *law) play(t *testing.T, seed int, epochs [][]event, output []types.Type
 		total[i] = relation{}
 	}
 	rows, errs := relation{}, relation{}
+	clocks := l.clocks(seed, len(epochs))
 	for n, es := range epochs {
 		if r.IntN(4) == 0 && n > 0 {
 			op = l.mustMake(t) // a restart
+			st.known = false
+		}
+		if l.now != nil {
+			*l.now = clocks[n]
+			st.SetNow(clocks[n])
 		}
 		if r.IntN(5) == 0 { // an epoch that is computed, but not committed (I3)
 			if err := op.Apply(l.cut(r, es), st, uint64(n+1), &Output{}); err != nil {
@@ -249,6 +272,10 @@ func (l *law) play(t *testing.T, seed int, epochs [][]event, output []types.Type
 		}
 		st.record(out)
 		st.Commit()
+		st.known, st.fired, st.due = true, clocks[n], out.Due
+		if l.now != nil && out.Due <= clocks[n] {
+			t.Fatalf("seed %d epoch %d: due at %d, the clock is at %d", seed, n, out.Due, clocks[n])
+		}
 		for _, e := range es {
 			total[e.input].add(zset.AppendRowDatums(nil, l.inputs[e.input], e.row), e.weight)
 		}
@@ -283,18 +310,20 @@ func (l *law) recut(t *testing.T, seed int, epochs [][]event) {
 	}
 	r := rand.New(rand.NewPCG(uint64(seed), 5))
 	all := [][]event{slices.Concat(epochs...)}
-	one, many := l.state(t, r, all), l.state(t, r, epochs)
+	clocks := l.clocks(seed, len(epochs))
+	one, many := l.state(t, r, all, clocks[len(clocks)-1:]), l.state(t, r, epochs, clocks)
 	if one != many {
 		t.Fatalf("seed %d: the state depends on the cuts:\n%s---\n%s", seed, one, many)
 	}
 }
 
-func (l *law) state(t *testing.T, r *rand.Rand, epochs [][]event) string {
+func (l *law) state(t *testing.T, r *rand.Rand, epochs [][]event, clocks []int64) string {
 	t.Helper()
 	st := NewMemState()
 	op := l.mustMake(t)
 	for n, es := range epochs {
 		var out Output
+		st.SetNow(clocks[n])
 		if err := op.Apply(l.cut(r, es), st, uint64(n+1), &out); err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +344,17 @@ func (l *law) mustMake(t *testing.T) Operator {
 // recorder prints what an operator emits and changes, byte by byte.
 type recorder struct {
 	*MemState
-	log bytes.Buffer
+	log        bytes.Buffer
+	known      bool // fired and due are
+	fired, due int64
+}
+
+func (s *recorder) Clock() Clock {
+	c := s.MemState.Clock()
+	if s.known {
+		c.Fired, c.Due = s.fired, s.due
+	}
+	return c
 }
 
 func (s *recorder) Change(set storage.ChangeSet) {

@@ -17,10 +17,17 @@ import (
 type MemState struct {
 	tables  map[storage.Arrangement]*memTable
 	pending []storage.ChangeSet
+	now     int64
 }
 
 // NewMemState returns an empty state.
 func NewMemState() *MemState { return &MemState{tables: map[storage.Arrangement]*memTable{}} }
+
+// SetNow sets the clock that operators see, in microseconds since 2000.
+func (m *MemState) SetNow(now int64) { m.now = now }
+
+// Clock returns what SetNow set, and nothing of timers.
+func (m *MemState) Clock() Clock { return UnknownTimers(m.now) }
 
 // Fetch looks up many keys.
 func (m *MemState) Fetch(arr storage.Arrangement, keys *zset.List, vals *storage.Values) error {

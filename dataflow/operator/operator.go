@@ -22,6 +22,9 @@ type State interface {
 	// Change takes the changes of one arrangement for this epoch. An operator
 	// calls it at most once an epoch and arrangement and gives up the set.
 	Change(set storage.ChangeSet)
+	// Clock returns the epoch's clock, an input like any other, with what is known
+	// of the operator's timers.
+	Clock() Clock
 }
 
 // Output receives what an operator emits in one epoch. Discard is set by a
@@ -31,6 +34,10 @@ type Output struct {
 	Rows    Delta
 	Errors  Delta // rows of ErrorSchema
 	Discard bool
+	// Due, of an operator with timers, is when it must be applied again though no
+	// input has come: the moment of its next timer or an earlier one, NoTimer
+	// without any.
+	Due int64
 }
 
 // Operator is one node of a dataflow graph. Apply is called at most once an

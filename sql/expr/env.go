@@ -64,8 +64,8 @@ const epochMicros = 946684800 * 1_000_000
 // the session become constants, and calls that depend on settings carry these
 // as a hidden last argument of type void, so that the expression means the same
 // when it is compiled later, in another session or after a restart.
-// keepNow leaves now() and its kin in place, for views whose comparisons with
-// them become timers.
+// keepNow leaves now() and its kin, and what else reads the clock, in place, for
+// views, whose comparisons with now() become timers (ClockComparison).
 func Freeze(e *Expr, env *Env, keepNow bool) (*Expr, error) {
 	var failure error
 	marker := encodeSettings(env.settings())

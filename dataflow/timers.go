@@ -1,0 +1,110 @@
+package dataflow
+
+import (
+	"math"
+	"time"
+
+	"github.com/streamdb/streamdb/dataflow/operator"
+)
+
+// Timers. An operator with timers (operator.Temporal) keeps them in its
+// arrangement, in order of time; the loop knows of each such node when the next
+// one is due, and starts an epoch then. Every epoch, whatever it was started for,
+// fires all timers that are due at its clock, in all views that take part in it:
+// so at each published epoch every view is at the moment of the epoch's clock.
+// After a restart nothing is known, and the first epoch looks at the
+// arrangements.
+
+// epoch2000 is 2000-01-01 in microseconds since 1970: clocks of epochs count
+// from the one, values of timestamps, and so timers, from the other.
+const epoch2000 = 946684800 * 1_000_000
+
+// longestSleep bounds how long the loop sleeps for a timer: the system's clock
+// may be set forward meanwhile.
+const longestSleep = time.Second
+
+// timer is what the loop knows of the timers of one node.
+type timer struct {
+	fired, due int64 // as committed; see operator.Clock
+	next       int64 // due after the epoch under way, if set
+	set        bool
+}
+
+func newTimer() *timer { return &timer{fired: math.MinInt64, due: math.MinInt64} }
+
+// timed says whether the view has operators with timers.
+func (v *view) timed() bool {
+	for i := range v.nodes {
+		if v.nodes[i].timer != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Timed says whether any installed view has timers.
+func (r *Runtime) Timed() bool { return r.current().timed }
+
+// due returns when the view's next timer is due.
+func (v *view) due() int64 {
+	due := operator.NoTimer
+	for i := range v.nodes {
+		if t := v.nodes[i].timer; t != nil {
+			due = min(due, t.due)
+		}
+	}
+	return due
+}
+
+// timersCommitted notes that the epoch in which the view ran is durable.
+func (v *view) timersCommitted(now int64) {
+	for i := range v.nodes {
+		if t := v.nodes[i].timer; t != nil && t.set {
+			t.fired, t.due = now, t.next
+		}
+	}
+}
+
+// forgetTimers forgets what the epoch under way found out.
+func (v *view) forgetTimers() {
+	for i := range v.nodes {
+		if t := v.nodes[i].timer; t != nil {
+			t.set = false
+		}
+	}
+}
+
+// clock returns what the next epoch's clock would be, in microseconds since
+// 1970. It does not go back when the system's does.
+func (r *Runtime) clock() int64 { return max(r.store.Clock(), r.opts.Now().UnixMicro()) }
+
+// markDue marks the views that have timers due in the epoch.
+func (r *Runtime) markDue(ep *epochWork) {
+	r.list()
+	for _, v := range r.timed {
+		if v.due() <= ep.now() {
+			v.marked = true
+		}
+	}
+}
+
+// now is the epoch's clock as operators see it.
+func (ep *epochWork) now() int64 { return ep.commit.Clock - epoch2000 }
+
+// nextTimer returns how long it is until a timer is due; ok is false if there is
+// none.
+func (r *Runtime) nextTimer() (wait time.Duration, ok bool) {
+	r.list()
+	due := operator.NoTimer
+	for _, v := range r.timed {
+		due = min(due, v.due())
+	}
+	if due == operator.NoTimer {
+		return 0, false
+	}
+	now := r.clock() - epoch2000
+	if due <= now {
+		return 0, true
+	}
+	return time.Duration(min(due-now, longestSleep.Microseconds())) * time.Microsecond, true
+}
