@@ -6,13 +6,25 @@ FUZZTIME ?= 10s
 FUZZTOTAL ?= 600s
 KILLS ?= 10
 
-.PHONY: build test check vet lint race fuzz kafka crash static fmt docs
+# The corpora of SQL with recorded answers, read where they lie.
+STREAMDB_CORPORA ?= ../shared/corpora
+SLT_MODES ?= direct,views,after-data
+
+.PHONY: build test slt check vet lint race fuzz kafka crash static fmt docs
 
 build:
 	$(GO) build -o bin/streamdb ./cmd/streamdb
 
 test:
 	$(GO) test ./...
+
+# All of the project's own files and of the corpora; make test runs a part of
+# these. Flags of streamdb test go into SLT_FLAGS, e.g. --rewrite.
+slt: build
+	bin/streamdb test --root sqllogictest/testdata/slt --mode $(SLT_MODES) --ratchet sqllogictest/testdata/ratchet/own.txt $(SLT_FLAGS)
+	@if [ -d $(STREAMDB_CORPORA) ]; then \
+	  bin/streamdb test --root $(STREAMDB_CORPORA) --mode $(SLT_MODES) --ratchet sqllogictest/testdata/ratchet/corpora.txt $(SLT_FLAGS); \
+	else echo "SKIP: no corpora in $(STREAMDB_CORPORA)"; fi
 
 check: fmt vet test lint race fuzz static kafka crash
 

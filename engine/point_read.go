@@ -38,7 +38,9 @@ func (p *pointRead) run(ctx context.Context, s *Session, params []types.Datum, r
 			stored = overlay{snapshot, w}
 		}
 	}
-	read.warnErrors()
+	if err := read.reportErrors(); err != nil {
+		return 0, err
+	}
 	key, ok := p.plan.AppendKey(nil, params)
 	if !ok {
 		return 0, nil

@@ -70,7 +70,9 @@ func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Dat
 		read.writes = s.tx.writes
 		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
 	}
-	read.warnErrors()
+	if err := read.reportErrors(); err != nil {
+		return 0, err
+	}
 	return read.run(ctx, rows)
 }
 
@@ -178,20 +180,44 @@ func streamsBelow(cat *catalog.Catalog, reads []catalog.ID) []catalog.ID {
 	return out
 }
 
-// warnErrors warns of views that have error rows at the epoch that is read.
-func (r *reading) warnErrors() {
+// reportErrors warns of views that have error rows at the epoch that is read; it
+// fails with the first of them where on_error says so.
+func (r *reading) reportErrors() error {
 	cat := r.session.engine.catalog.Load()
 	for _, id := range r.plan.Reads {
 		o := cat.Object(id)
 		if o == nil || o.Kind != catalog.MaterializedView && o.Kind != catalog.Table {
 			continue
 		}
-		if n := r.snapshot.CountErrors(dataflow.RelationID(id)); n > 0 {
-			r.session.notice(Notice{Severity: "WARNING", Code: "01000",
-				Message: fmt.Sprintf("%s %q has %d error rows: its answer lacks the rows that failed", o.Kind, o.Name, n),
-				Hint:    fmt.Sprintf("SELECT * FROM streamdb.errors WHERE name = '%s';", o.Name)})
+		n := r.snapshot.CountErrors(dataflow.RelationID(id))
+		if n == 0 {
+			continue
 		}
+		message := fmt.Sprintf("%s %q has %d error rows: its answer lacks the rows that failed", o.Kind, o.Name, n)
+		hint := fmt.Sprintf("SELECT * FROM streamdb.errors WHERE name = '%s';", o.Name)
+		if r.session.settings.values["on_error"] == onErrorFail {
+			return r.errorOf(o, message, hint)
+		}
+		r.session.notice(Notice{Severity: "WARNING", Code: "01000", Message: message, Hint: hint})
 	}
+	return nil
+}
+
+// errorOf is the error of an object's first error row.
+func (r *reading) errorOf(o *catalog.Object, detail, hint string) error {
+	errFound := errors.New("found")
+	var first error
+	err := r.session.engine.runtime.ErrorRows(r.snapshot, dataflow.RelationID(o.ID), func(in *zset.Batch) error {
+		if first = firstError(operator.Delta{in}); first != nil {
+			return errFound
+		}
+		return nil
+	})
+	var failed *sqlerr.Error
+	if errors.As(first, &failed) {
+		return failed.WithDetail("%s", detail).WithHint("%s", hint)
+	}
+	return err
 }
 
 // run executes the graph and sends the rows in order.

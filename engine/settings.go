@@ -22,6 +22,10 @@ type setting struct {
 	check    func(value string) (string, error) // returns the canonical value; nil: anything
 }
 
+// onErrorFail is the value of on_error with which a read fails where rows are
+// missing because they failed.
+const onErrorFail = "fail"
+
 // settingsTable lists all parameters by name. Those that only PostgreSQL's
 // clients set are accepted and kept.
 func settingsTable() []setting {
@@ -44,6 +48,7 @@ func settingsTable() []setting {
 		{name: "is_superuser", initial: "on", doc: "Whether the role is a superuser.", report: true, readOnly: true},
 		{name: "lock_timeout", initial: "0", doc: "Accepted; there are no locks to wait for.", duration: true, check: checkDuration},
 		{name: "max_identifier_length", initial: "63", doc: "Longest identifier, bytes.", readOnly: true},
+		{name: "on_error", initial: "warn", doc: "Whether a read of a view or table with error rows warns or fails.", check: oneOf("warn", onErrorFail)},
 		{name: "query_memory_limit", initial: "268435456", doc: "Memory that one query may use, bytes.", check: checkInt(1<<20, 1<<40)},
 		{name: "real_time_recency", initial: "off", doc: "Whether a read waits for what the topics held when it began.", check: checkBool},
 		{name: "search_path", initial: "public", doc: "Schemas that are searched for unqualified names."},

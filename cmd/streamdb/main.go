@@ -22,10 +22,12 @@ Usage:
   streamdb serve [flags]     run the server
   streamdb demo [flags]      run it with a Kafka broker, generated events and views to look at
   streamdb health [flags]    ask the server at --http-listen whether it is well
+  streamdb test [flags] [file or folder...]
+                             run files of SQL with recorded answers against this or another server
   streamdb version           print the version
 
-Flags may also be set as STREAMDB_* variables, e.g. STREAMDB_DATA_DIR.
-'streamdb serve --help' and 'streamdb demo --help' list them.
+Flags of serve, demo and health may also be set as STREAMDB_* variables, e.g. STREAMDB_DATA_DIR.
+'streamdb serve --help', 'streamdb demo --help' and 'streamdb test --help' list them.
 `
 
 func main() {
@@ -47,6 +49,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = serve(demoCommand, args[1:], stdout, stderr)
 	case "health":
 		err = health(args[1:], stdout, stderr)
+	case testCommand:
+		err = test(args[1:], stdout, stderr)
 	case "version":
 		_, err = fmt.Fprintf(stdout, "streamdb %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case "help", "-h", "--help":

@@ -205,5 +205,15 @@ func commandLinePage() string {
 	page(serveFlags, nil)
 	b.WriteString("\n`health` takes the same flags, so that it finds the server by the same settings.\n\n## demo\n\nThe same, but:\n\n")
 	page(demoFlags, serveFlags)
+	b.WriteString("\n## test\n\n`streamdb test [flags] [file or folder...]`, see [Testing with files of SQL](../sqllogictest.md). No variables.\n\n| flag | initially | what |\n|---|---|---|\n")
+	testFlags := pflag.NewFlagSet(testCommand, pflag.ContinueOnError)
+	new(testOptions).register(testFlags)
+	testFlags.VisitAll(func(flag *pflag.Flag) {
+		initially := flag.DefValue
+		if flag.Name == "parallel" {
+			initially = "the number of processors"
+		}
+		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", flag.Name, initially, flag.Usage)
+	})
 	return b.String()
 }
