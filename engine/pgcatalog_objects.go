@@ -76,19 +76,6 @@ func relkind(o *catalog.Object) byte {
 	return 0
 }
 
-// primaryKey returns the columns of a table's primary key, nil without one.
-func primaryKey(o *catalog.Object) []int {
-	if o.Kind != catalog.Table || o.Stored == nil || len(o.Columns) != len(o.Visible()) {
-		return nil
-	}
-	for _, c := range o.Stored.Key {
-		if c < 0 {
-			return nil
-		}
-	}
-	return o.Stored.Key
-}
-
 func primaryKeyName(o *catalog.Object) string { return o.Name + "_pkey" }
 
 // relations lists everything that pg_class shows.
@@ -188,7 +175,7 @@ func (x *objects) object(oid int64) (o *catalog.Object, isKey, isConstraint bool
 		x.version, x.byOID = cat.Version(), map[int64]*catalog.Object{}
 		for _, o := range relations(cat) {
 			x.byOID[objectOID(o)] = o
-			if primaryKey(o) != nil {
+			if o.PrimaryKey() != nil {
 				x.byOID[objectOID(o)+primaryKeyBase] = o
 				x.byOID[objectOID(o)+constraintBase] = o
 			}
@@ -232,7 +219,7 @@ func (x *objects) findRelation(parts []string) (int64, bool) {
 		if o := cat.Lookup(schema, name); o != nil && relkind(o) != 0 {
 			return objectOID(o), true
 		}
-		if table := cat.Lookup(schema, strings.TrimSuffix(name, "_pkey")); table != nil && primaryKey(table) != nil && primaryKeyName(table) == name {
+		if table := cat.Lookup(schema, strings.TrimSuffix(name, "_pkey")); table != nil && table.PrimaryKey() != nil && primaryKeyName(table) == name {
 			return objectOID(table) + primaryKeyBase, true
 		}
 	}
@@ -306,7 +293,7 @@ func (x *objects) Describe(what string, oid int64) (string, bool) {
 	case what == "view":
 		return " " + o.Query + ";", o.Query != ""
 	case what == "constraint":
-		return "PRIMARY KEY (" + columnNames(o, primaryKey(o)) + ")", isConstraint
+		return "PRIMARY KEY (" + columnNames(o, o.PrimaryKey()) + ")", isConstraint
 	case what == "index" && isKey:
 		return keyIndexDefinition(o), true
 	case what == "index":
@@ -385,7 +372,7 @@ func columnNames(o *catalog.Object, columns []int) string {
 
 func keyIndexDefinition(table *catalog.Object) string {
 	return "CREATE UNIQUE INDEX " + quoteName(primaryKeyName(table)) + " ON " + quoteName(table.Schema) + "." + quoteName(table.Name) +
-		" USING btree (" + columnNames(table, primaryKey(table)) + ")"
+		" USING btree (" + columnNames(table, table.PrimaryKey()) + ")"
 }
 
 // indexColumns lists the columns of an index by their place in its relation.
@@ -421,7 +408,7 @@ func (x *objects) indexColumn(o *catalog.Object, isKey bool, what string) (strin
 	}
 	columns := indexedColumns(o)
 	if isKey {
-		columns = primaryKey(o)
+		columns = o.PrimaryKey()
 	}
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 || n > len(columns) {

@@ -116,7 +116,7 @@ func classRows(w *pgRows) error {
 
 func classRow(w *pgRows, o *catalog.Object) {
 	kind := relkind(o)
-	columns, am, keyed := len(o.Visible()), 0, primaryKey(o) != nil
+	columns, am, keyed := len(o.Visible()), 0, o.PrimaryKey() != nil
 	switch kind {
 	case 'i':
 		columns, am = len(indexedColumns(o)), btreeOID
@@ -135,7 +135,7 @@ func classRow(w *pgRows, o *catalog.Object) {
 	add(objectOID(o), o.Name, kind, am, columns, keyed || len(w.cat.Indexes(o.ID)) > 0 && kind != 'i')
 	if keyed {
 		replicaIdentity = "n"
-		add(objectOID(o)+primaryKeyBase, primaryKeyName(o), 'i', btreeOID, len(primaryKey(o)), false)
+		add(objectOID(o)+primaryKeyBase, primaryKeyName(o), 'i', btreeOID, len(o.PrimaryKey()), false)
 	}
 }
 
@@ -154,7 +154,7 @@ func attributeRows(w *pgRows) error {
 			continue
 		}
 		attributesOf(w, objectOID(o), o.Visible(), false)
-		if key := primaryKey(o); key != nil {
+		if key := o.PrimaryKey(); key != nil {
 			attributesOf(w, objectOID(o)+primaryKeyBase, pick(o, key), true)
 		}
 	}
@@ -246,7 +246,7 @@ type tableIndex struct {
 func tableIndexes(cat *catalog.Catalog) []tableIndex {
 	var out []tableIndex
 	for _, o := range cat.Objects() {
-		if key := primaryKey(o); key != nil {
+		if key := o.PrimaryKey(); key != nil {
 			out = append(out, tableIndex{objectOID(o) + primaryKeyBase, primaryKeyName(o), o, key, true})
 		}
 		if base := indexedRelation(cat, o); base != nil {
@@ -282,7 +282,7 @@ func indexRows(w *pgRows) error {
 
 func constraintRows(w *pgRows) error {
 	for _, o := range w.cat.Objects() {
-		if key := primaryKey(o); key != nil {
+		if key := o.PrimaryKey(); key != nil {
 			w.add("oid", objectOID(o)+constraintBase, "conname", primaryKeyName(o), "connamespace", schemaOID(o.Schema), "contype", "p",
 				"convalidated", true, "conrelid", objectOID(o), "conindid", objectOID(o)+primaryKeyBase, "confupdtype", " ",
 				"confdeltype", " ", "confmatchtype", " ", "conislocal", true, "connoinherit", true, "conkey", arrayDatum(types.Int2, 1, numbers(key)...))
@@ -376,7 +376,7 @@ func tablesRows(w *pgRows) error {
 	for _, o := range relations(w.cat) {
 		if relkind(o) == 'r' {
 			w.add("schemaname", o.Schema, "tablename", o.Name, "tableowner", w.session.engine.opts.User,
-				"hasindexes", primaryKey(o) != nil || len(w.cat.Indexes(o.ID)) > 0, "hasrules", false, "hastriggers", false, "rowsecurity", false)
+				"hasindexes", o.PrimaryKey() != nil || len(w.cat.Indexes(o.ID)) > 0, "hasrules", false, "hastriggers", false, "rowsecurity", false)
 		}
 	}
 	return nil

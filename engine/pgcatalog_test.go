@@ -172,7 +172,7 @@ func TestObjectIDs(t *testing.T) {
 	seen := map[int64]string{}
 	for _, o := range relations(s.engine.catalog.Load()) {
 		oids := []int64{objectOID(o)}
-		if primaryKey(o) != nil {
+		if o.PrimaryKey() != nil {
 			oids = append(oids, objectOID(o)+primaryKeyBase, objectOID(o)+constraintBase)
 		}
 		for _, oid := range oids {

@@ -19,6 +19,9 @@ type binder struct {
 	depth  int
 	outer  *outerQuery  // the queries around the subquery that is bound
 	views  []catalog.ID // plain views that were bound
+	// untyped lets the next SELECT keep literals of unknown type in its select
+	// list: the set operation that it is a side of gives them a type.
+	untyped bool
 }
 
 // Bind binds a query. Parameters whose type nothing determines are 42P18.

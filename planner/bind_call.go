@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/streamdb/streamdb/dataflow/operator"
@@ -10,17 +9,6 @@ import (
 	"github.com/streamdb/streamdb/sql/expr"
 	"github.com/streamdb/streamdb/sql/types"
 )
-
-// aggregates collects the aggregate calls of one SELECT. While expressions are
-// bound, call i is a column reference to firstAggregate + i; grouping replaces
-// it by the aggregate's output column.
-type aggregates struct {
-	calls []Call
-	input *exprContext // how the arguments are bound
-}
-
-// firstAggregate is above the index of any input column.
-const firstAggregate = 1 << 20
 
 // call binds a function call by name over unbound arguments.
 func (b *binder) call(name string, args []ast.Expr, c *exprContext) (*expr.Expr, error) {
@@ -131,76 +119,6 @@ func timeSpelling(name string, args int) string {
 	return name
 }
 
-// aggregateCall binds an aggregate and returns the reference that grouping
-// replaces.
-func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
-	if c.aggregates == nil {
-		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed in %s", c.clause).At(e.Position())
-	}
-	if c.aggregates.input == nil {
-		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate function calls cannot be nested").At(e.Position())
-	}
-	if len(e.WithinGroup) > 0 {
-		return nil, notSupported(e.Position(), "WITHIN GROUP is not supported yet")
-	}
-	if e.Name == "string_agg" {
-		return b.stringAggregate(e, c)
-	}
-	args, err := b.exprs(e.Args, c.aggregates.input)
-	if err != nil {
-		return nil, err
-	}
-	if outerOnly(args) {
-		return nil, notSupported(e.Position(), "an aggregate over columns of an outer query is not supported yet")
-	}
-	f, argTypes, err := operator.ResolveAggregate(e.Name, typesOf(args), e.Star)
-	if err != nil {
-		return nil, sqlerr.From(err).At(e.Position())
-	}
-	for i := range args {
-		if args[i], err = b.coerce(args[i], argTypes[i], expr.Implicit); err != nil {
-			return nil, err
-		}
-	}
-	call := Call{Func: f, Args: args, Distinct: e.Distinct}
-	if e.Filter != nil {
-		if call.Filter, err = b.condition(e.Filter, c.aggregates.input, "FILTER"); err != nil {
-			return nil, err
-		}
-	}
-	if err := b.aggregateOrder(e, c, &call); err != nil {
-		return nil, err
-	}
-	i := c.aggregates.add(call)
-	return expr.Column(firstAggregate+i, f.Ret), nil
-}
-
-// add returns the index of the call, an equal earlier one if there is one.
-func (a *aggregates) add(call Call) int {
-	for i := range a.calls {
-		if a.calls[i].equal(&call) {
-			return i
-		}
-	}
-	a.calls = append(a.calls, call)
-	return len(a.calls) - 1
-}
-
-func (c *Call) equal(o *Call) bool {
-	if c.Func.Signature() != o.Func.Signature() || c.Distinct != o.Distinct || len(c.Args) != len(o.Args) || !slices.Equal(c.Order, o.Order) {
-		return false
-	}
-	if (c.Filter == nil) != (o.Filter == nil) || c.Filter != nil && !expr.Equal(c.Filter, o.Filter) {
-		return false
-	}
-	for i := range c.Args {
-		if !expr.Equal(c.Args[i], o.Args[i]) {
-			return false
-		}
-	}
-	return true
-}
-
 // sessionFunction answers functions of the session by a constant; nil, nil if
 // the call is none.
 func (b *binder) sessionFunction(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
@@ -226,7 +144,7 @@ func (b *binder) sessionFunction(e *ast.FuncCall, c *exprContext) (*expr.Expr, e
 		if err != nil {
 			return nil, err
 		}
-		return text(arg.Type.Base().String())
+		return expr.Constant(types.Regtype, types.Datum{Int: int64(arg.Type.Base().OID())}), nil
 	}
 	return nil, nil
 }

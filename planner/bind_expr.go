@@ -552,10 +552,11 @@ func (b *binder) nullIf(e *ast.NullIfExpr, c *exprContext) (*expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if left, err = b.settle(left); err != nil {
-		return nil, err
+	if compared := equal.Args[0]; compared.Type.Base() != left.Type.Base() {
+		left = compared // the type is the one that is compared
 	}
-	return &expr.Expr{Op: expr.OpNullIf, Type: left.Type, Args: []*expr.Expr{left, equal.Args[1], equal}}, nil
+	right = equal.Args[1]
+	return &expr.Expr{Op: expr.OpNullIf, Type: left.Type, Args: []*expr.Expr{left, right, equal}}, nil
 }
 
 func (b *binder) collate(e *ast.CollateExpr, c *exprContext) (*expr.Expr, error) {

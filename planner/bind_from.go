@@ -88,7 +88,7 @@ func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, er
 	s := &scope{ctes: ctes}
 	for i, c := range o.Visible() {
 		scan.Columns = append(scan.Columns, i)
-		s.columns = append(s.columns, scopeColumn{schema: o.Schema, relation: name, name: c.Name, typ: c.Type, object: o})
+		s.columns = append(s.columns, scopeColumn{schema: o.Schema, relation: name, name: c.Name, typ: c.Type, object: o, number: i})
 	}
 	if o.Kind == catalog.System && b.env.Empty != nil && b.env.Empty(o) {
 		return &Values{Columns: scan.Types()}, s, s.rename(name, t.Alias)

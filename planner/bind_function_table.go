@@ -149,7 +149,7 @@ func (b *binder) scalarTable(t *ast.FuncTable, e ast.Expr, ctes *cteScope) (Node
 // lateral binds an item of FROM that may name columns of the items before it,
 // and joins it to them.
 func (b *binder) lateral(left Node, ls *scope, item ast.TableExpr, kind JoinKind) (Node, *scope, error) {
-	b.outer = &outerQuery{context: &exprContext{scope: ls, clause: "FROM"}, parent: b.outer}
+	b.outer = &outerQuery{context: &exprContext{scope: ls, clause: "FROM clause of their own query level"}, parent: b.outer}
 	right, rs, err := b.bindTable(item, ls.ctes)
 	b.outer = b.outer.parent
 	if err != nil {
@@ -237,6 +237,8 @@ func isLateral(item ast.TableExpr) bool {
 		return true
 	case *ast.SubqueryTable:
 		return t.Lateral
+	case *ast.JoinExpr:
+		return isLateral(t.Left) || isLateral(t.Right)
 	}
 	return false
 }

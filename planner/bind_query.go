@@ -157,11 +157,11 @@ func (b *binder) bindSetOp(s *ast.SetOp, ctes *cteScope) (*Query, error) {
 		return nil, err
 	}
 	defer b.leave()
-	left, err := b.bindBody(s.Left, nil, ctes)
+	left, err := b.bindSide(s.Left, ctes)
 	if err != nil {
 		return nil, err
 	}
-	right, err := b.bindBody(s.Right, nil, ctes)
+	right, err := b.bindSide(s.Right, ctes)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +179,29 @@ func (b *binder) bindSetOp(s *ast.SetOp, ctes *cteScope) (*Query, error) {
 	return out, nil
 }
 
+// bindSide binds a side of a set operation; a plain SELECT may leave literals
+// without type.
+func (b *binder) bindSide(side ast.SelectBody, ctes *cteScope) (*Query, error) {
+	if sel, ok := side.(*ast.SelectStmt); ok && sel.With == nil && len(sel.OrderBy) == 0 && sel.Limit == nil && sel.Offset == nil {
+		if err := refuseClauses(sel); err != nil {
+			return nil, err
+		}
+		side = sel.Body // parentheses alone
+	}
+	_, b.untyped = side.(*ast.Select)
+	defer func() { b.untyped = false }()
+	return b.bindBody(side, nil, ctes)
+}
+
+// sideColumn returns a column of a set operation's side, an untyped literal
+// itself.
+func sideColumn(q *Query, i int, t types.Type) *expr.Expr {
+	if m, ok := q.Root.(*Map); ok && i < len(m.Project) && isUntyped(m.Project[i]) {
+		return m.Project[i]
+	}
+	return expr.Column(i, t)
+}
+
 // union brings both sides to common types.
 func (b *binder) union(left, right *Query, s *ast.SetOp) (Node, error) {
 	sides := []*Query{left, right}
@@ -188,12 +211,20 @@ func (b *binder) union(left, right *Query, s *ast.SetOp) (Node, error) {
 			return nil, notSupported(s.Position(), "LIMIT inside a UNION is not supported yet")
 		}
 		for i, t := range q.Types() {
-			columns[side] = append(columns[side], expr.Column(i, t))
+			columns[side] = append(columns[side], sideColumn(q, i, t))
 		}
 	}
 	for i := range columns[0] {
 		pair := []*expr.Expr{columns[0][i], columns[1][i]}
-		if _, err := b.coerceAll(pair, "UNION"); err != nil {
+		common, err := b.coerceAll(pair, "UNION")
+		if err == nil && common == types.Unknown {
+			for side := range pair {
+				if pair[side], err = b.settle(pair[side]); err != nil {
+					break
+				}
+			}
+		}
+		if err != nil {
 			return nil, sqlerr.From(err).At(s.Right.Position())
 		}
 		columns[0][i], columns[1][i] = pair[0], pair[1]

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -19,7 +20,8 @@ type selectBinder struct {
 	keys    []*expr.Expr // GROUP BY, over the FROM row
 	targets []target
 	order   []Order
-	visible int // targets before the hidden ones
+	visible int  // targets before the hidden ones
+	untyped bool // literals in the select list keep their unknown type
 
 	subqueries      *attachments // of the select list, HAVING and ORDER BY
 	inputSubqueries *attachments // of arguments of aggregates
@@ -39,12 +41,14 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	if err := refuseSelect(sel); err != nil {
 		return nil, err
 	}
+	untyped := b.untyped && !sel.Distinct && len(sel.GroupBy) == 0
+	b.untyped = false
 	sel, expanded := expandSetTargets(sel)
 	input, scope, err := b.bindFrom(sel.From, ctes)
 	if err != nil {
 		return nil, err
 	}
-	s := &selectBinder{binder: b, sel: sel, scope: scope,
+	s := &selectBinder{binder: b, sel: sel, scope: scope, untyped: untyped,
 		subqueries: &attachments{base: firstSubquery}, inputSubqueries: &attachments{base: firstInputSubquery}}
 	s.aggs = &aggregates{input: &exprContext{scope: scope, aggregates: &aggregates{}, subqueries: s.inputSubqueries, clause: "an aggregate"}}
 	if input, err = s.where(input); err != nil {
@@ -101,8 +105,10 @@ func (s *selectBinder) bindTargets() error {
 		if err != nil {
 			return err
 		}
-		if e, err = s.settle(e); err != nil {
-			return err
+		if !s.untyped || !isUntyped(e) {
+			if e, err = s.settle(e); err != nil {
+				return err
+			}
 		}
 		name := t.Alias
 		if name == "" {
@@ -112,6 +118,11 @@ func (s *selectBinder) bindTargets() error {
 	}
 	s.visible = len(s.targets)
 	return nil
+}
+
+// isUntyped says whether an expression is a literal or parameter of unknown type.
+func isUntyped(e *expr.Expr) bool {
+	return e.Type == types.Unknown && (e.Op == expr.OpConst || e.Op == expr.OpParam)
 }
 
 func (s *selectBinder) expandStar(star *ast.Star) error {
@@ -172,11 +183,9 @@ func (s *selectBinder) bindGroupBy() error {
 }
 
 func (s *selectBinder) groupKey(g ast.Expr, c *exprContext) (*expr.Expr, error) {
-	if lit, ok := g.(*ast.NumberLit); ok && lit.IsInteger() {
-		i, err := s.position(lit, "GROUP BY")
-		if err != nil {
-			return nil, err
-		}
+	if i, found, err := ordinal(g, s.visible, "GROUP BY"); err != nil {
+		return nil, err
+	} else if found {
 		return s.noAggregate(s.targets[i].expr, g, "GROUP BY")
 	}
 	key, err := s.expr(g, c)
@@ -203,19 +212,37 @@ func (s *selectBinder) noAggregate(e *expr.Expr, at ast.Expr, clause string) (*e
 func hasAggregate(e *expr.Expr) bool {
 	found := false
 	expr.Walk(e, func(n *expr.Expr) bool {
-		found = found || n.Op == expr.OpColumn && n.Col >= firstAggregate
+		found = found || n.Op == expr.OpColumn && n.Col >= firstAggregate && n.Col < firstSubquery
 		return !found
 	})
 	return found
 }
 
-// position reads an ordinal of GROUP BY or ORDER BY.
-func (s *selectBinder) position(lit *ast.NumberLit, clause string) (int, error) {
-	n, err := strconv.Atoi(lit.Text)
-	if err != nil || n < 1 || n > s.visible {
-		return 0, sqlerr.New(sqlerr.InvalidColumnReference, "%s position %s is not in select list", clause, lit.Text).At(lit.Position())
+// ordinal reads a constant in GROUP BY or ORDER BY, which can only be the
+// position of one of n output columns.
+func ordinal(e ast.Expr, n int, clause string) (i int, found bool, err error) {
+	sign := 1
+	if minus, ok := e.(*ast.UnaryExpr); ok && minus.Op == "-" {
+		e, sign = minus.Expr, -1
 	}
-	return n - 1, nil
+	switch lit := e.(type) {
+	case *ast.NumberLit:
+		position, err := strconv.ParseInt(lit.Text, 10, 32)
+		if err != nil {
+			break
+		}
+		if i = sign * int(position); i < 1 || i > n {
+			return 0, false, sqlerr.New(sqlerr.InvalidColumnReference, "%s position %d is not in select list", clause, i).At(e.Position())
+		}
+		return i - 1, true, nil
+	case *ast.StringLit, *ast.BoolLit, *ast.NullLit, *ast.BitLit:
+		if sign < 0 {
+			return 0, false, nil
+		}
+	default:
+		return 0, false, nil
+	}
+	return 0, false, sqlerr.New(sqlerr.SyntaxError, "non-integer constant in %s", clause).At(e.Position())
 }
 
 // targetByName finds an output column; equal expressions of one name are no
@@ -277,16 +304,12 @@ func orderOf(item *ast.SortItem, column int) (Order, error) {
 }
 
 func (s *selectBinder) orderColumn(item *ast.SortItem) (int, error) {
-	switch e := item.Expr.(type) {
-	case *ast.NumberLit:
-		if e.IsInteger() {
-			return s.position(e, "ORDER BY")
-		}
-	case *ast.ColumnRef:
-		if len(e.Qualifier) == 0 {
-			if i, found, err := s.targetByName(e.Name); err != nil || found {
-				return i, err
-			}
+	if i, found, err := ordinal(item.Expr, s.visible, "ORDER BY"); err != nil || found {
+		return i, err
+	}
+	if e, ok := item.Expr.(*ast.ColumnRef); ok && len(e.Qualifier) == 0 {
+		if i, found, err := s.targetByName(e.Name); err != nil || found {
+			return i, err
 		}
 	}
 	e, err := s.expr(item.Expr, &exprContext{scope: s.scope, aggregates: s.aggs, subqueries: s.subqueries, clause: "ORDER BY"})
@@ -320,6 +343,7 @@ func (s *selectBinder) assemble(input Node, having *expr.Expr) (*Query, error) {
 	var number func(int, types.Type) (*expr.Expr, error)
 	var err error
 	if s.grouped {
+		s.addDependentKeys(append([]*expr.Expr{having}, project...))
 		if input, err = s.attachInput(input); err != nil {
 			return nil, err
 		}
@@ -383,7 +407,12 @@ func (s *selectBinder) overGroups(e *expr.Expr) (*expr.Expr, error) {
 
 func (s *selectBinder) keyIndex(e *expr.Expr) int {
 	for i, k := range s.keys {
-		if expr.Equal(k, e) {
+		if k.Type.Base() != e.Type.Base() {
+			continue
+		}
+		unlabelled := *e // a coercion that only drops a modifier leaves the value as it is
+		unlabelled.Type = k.Type
+		if expr.Equal(k, &unlabelled) {
 			return i
 		}
 	}
@@ -403,26 +432,14 @@ func (s *selectBinder) ungrouped(e *expr.Expr) error {
 // name output columns only.
 func (b *binder) orderByOutput(q *Query, items []*ast.SortItem) error {
 	for _, item := range items {
-		column := -1
-		switch e := item.Expr.(type) {
-		case *ast.NumberLit:
-			if n, err := strconv.Atoi(e.Text); err == nil && n >= 1 && n <= len(q.Names) {
-				column = n - 1
-			} else {
-				return sqlerr.New(sqlerr.InvalidColumnReference, "ORDER BY position %s is not in select list", e.Text).At(e.Position())
+		column, found, err := ordinal(item.Expr, len(q.Names), "ORDER BY")
+		if err != nil {
+			return err
+		}
+		if !found {
+			if column, err = outputColumn(q, item.Expr); err != nil {
+				return err
 			}
-		case *ast.ColumnRef:
-			for i, n := range q.Names {
-				if n == e.Name && len(e.Qualifier) == 0 {
-					column = i
-				}
-			}
-			if column < 0 {
-				return sqlerr.New(sqlerr.UndefinedColumn, "column %q does not exist", e.Name).At(e.Position())
-			}
-		default:
-			return notSupported(item.Position(), "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
-				WithDetail("Only result column names can be used, not expressions or functions.")
 		}
 		o, err := orderOf(item, column)
 		if err != nil {
@@ -433,60 +450,79 @@ func (b *binder) orderByOutput(q *Query, items []*ast.SortItem) error {
 	return nil
 }
 
+// outputColumn finds the output column that a sort key names.
+func outputColumn(q *Query, e ast.Expr) (int, error) {
+	ref, ok := e.(*ast.ColumnRef)
+	if !ok {
+		return 0, notSupported(e.Position(), "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
+			WithDetail("Only result column names can be used, not expressions or functions.")
+	}
+	if i := slices.Index(q.Names, ref.Name); i >= 0 && len(ref.Qualifier) == 0 {
+		if slices.Contains(q.Names[i+1:], ref.Name) {
+			return 0, sqlerr.New(sqlerr.AmbiguousColumn, "ORDER BY %q is ambiguous", ref.Name).At(e.Position())
+		}
+		return i, nil
+	}
+	return 0, sqlerr.New(sqlerr.UndefinedColumn, "column %q does not exist", ref.Name).At(e.Position())
+}
+
 // outputName is the name that PostgreSQL gives an output column without alias.
 func outputName(e ast.Expr) string {
+	name, _ := figureName(e)
+	return name
+}
+
+// figureName returns an expression's name and whether it is a strong one: a cast
+// and a CASE have names of their own, which give way to strong ones within.
+func figureName(e ast.Expr) (name string, strong bool) {
 	switch e := e.(type) {
 	case *ast.ColumnRef:
-		return e.Name
+		return e.Name, true
 	case *ast.FuncCall:
-		return e.Name
+		return e.Name, true
 	case *ast.FieldSelect:
-		return e.Field
+		return e.Field, true
 	case *ast.CastExpr:
-		inner := e.Expr
-		for cast, ok := inner.(*ast.CastExpr); ok; cast, ok = inner.(*ast.CastExpr) {
-			inner = cast.Expr
+		if name, strong := figureName(e.Expr); strong {
+			return name, true
 		}
-		if name := outputName(inner); name != "?column?" {
-			return name
-		}
-		return e.Type.Name
+		return e.Type.Name, false
 	case *ast.CaseExpr:
-		if e.Else != nil {
-			if name := outputName(e.Else); name != "?column?" {
-				return name
-			}
+		if name, strong := figureName(e.Else); strong {
+			return name, true
 		}
-		return "case"
+		return "case", false
 	case *ast.CoalesceExpr:
-		return "coalesce"
+		return "coalesce", true
 	case *ast.NullIfExpr:
-		return "nullif"
+		return "nullif", true
 	case *ast.MinMaxExpr:
 		if e.Least {
-			return "least"
+			return "least", true
 		}
-		return "greatest"
+		return "greatest", true
 	case *ast.SQLValueFunction:
-		return e.Name
-	case *ast.BoolLit:
-		return "bool"
+		return e.Name, true
 	case *ast.CollateExpr:
-		return outputName(e.Expr)
+		return figureName(e.Expr)
 	case *ast.AtTimeZoneExpr:
-		return "timezone"
+		return "timezone", true
 	case *ast.ExistsExpr:
-		return "exists"
+		return "exists", true
 	case *ast.SubqueryExpr:
-		return subqueryName(e.Query)
+		name := subqueryName(e.Query)
+		return name, name != noName
 	case *ast.ArrayExpr, *ast.ArraySubquery:
-		return "array"
+		return "array", true
 	case *ast.RowExpr:
-		return "row"
+		return "row", true
 	case *ast.Subscript:
-		return outputName(e.Expr)
+		return figureName(e.Expr)
 	}
-	return "?column?"
+	return noName, false
 }
+
+// noName is the name of an output column that nothing names.
+const noName = "?column?"
 
 func itoa(i int) string { return strconv.Itoa(i) }

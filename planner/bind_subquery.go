@@ -417,83 +417,6 @@ func (b *binder) arraySubquery(e *ast.ArraySubquery, c *exprContext) (*expr.Expr
 	return &expr.Expr{Op: expr.OpCoalesce, Type: array, Args: []*expr.Expr{expr.Column(at, array), empty}}, nil
 }
 
-// stringAggregate binds string_agg(x, delimiter) with a constant delimiter as
-// array_to_string over array_agg of what is not NULL.
-func (b *binder) stringAggregate(e *ast.FuncCall, c *exprContext) (*expr.Expr, error) {
-	if len(e.Args) != 2 || e.Star || len(e.WithinGroup) > 0 {
-		return nil, notSupported(e.Position(), "this form of string_agg is not supported yet")
-	}
-	args, err := b.exprs(e.Args, c.aggregates.input)
-	if err != nil {
-		return nil, err
-	}
-	if args[1].Op != expr.OpConst {
-		return nil, notSupported(e.Position(), "string_agg is supported with a constant delimiter only")
-	}
-	for i := range args {
-		if args[i].Type.Base() == types.Bytea {
-			return nil, notSupported(e.Position(), "string_agg over bytea is not supported yet")
-		}
-		if args[i], err = b.coerce(args[i], types.Text, expr.Implicit); err != nil {
-			return nil, err
-		}
-	}
-	if outerOnly(args[:1]) {
-		return nil, notSupported(e.Position(), "an aggregate over columns of an outer query is not supported yet")
-	}
-	f, _, err := operator.ResolveAggregate("array_agg", []types.Type{types.Text}, false)
-	if err != nil {
-		return nil, err
-	}
-	call := Call{Func: f, Args: args[:1:1], Distinct: e.Distinct, Filter: not(isNull(args[0]))}
-	if e.Filter != nil {
-		filter, err := b.condition(e.Filter, c.aggregates.input, "FILTER")
-		if err != nil {
-			return nil, err
-		}
-		call.Filter = and(filter, call.Filter)
-	}
-	if err := b.aggregateOrder(e, c, &call); err != nil {
-		return nil, err
-	}
-	all := expr.Column(firstAggregate+c.aggregates.add(call), types.TextArray)
-	return b.function("array_to_string", []*expr.Expr{all, orEmpty(args[1])}, e.Position())
-}
-
-// aggregateOrder binds ORDER BY within an aggregate. Only the elements of an
-// array have an order; elsewhere its expressions are checked and left out.
-func (b *binder) aggregateOrder(e *ast.FuncCall, c *exprContext, call *Call) error {
-	for _, item := range e.OrderBy {
-		key, err := b.expr(item.Expr, c.aggregates.input)
-		if err != nil {
-			return err
-		}
-		if key, err = b.settle(key); err != nil {
-			return err
-		}
-		if e.Distinct && !expr.Equal(key, call.Args[0]) {
-			return sqlerr.New(sqlerr.InvalidColumnReference, "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list").At(item.Position())
-		}
-		if call.Func.Name != "array_agg" {
-			continue
-		}
-		o, err := orderOf(item, len(call.Args))
-		if err != nil {
-			return err
-		}
-		call.Args, call.Order = append(call.Args, key), append(call.Order, o)
-	}
-	return nil
-}
-
-// orEmpty is the empty text for NULL.
-func orEmpty(e *expr.Expr) *expr.Expr {
-	if e.Const.Null {
-		return textConstant("")
-	}
-	return e
-}
-
 // liftOuter turns an expression over a row into one that stands in a subquery
 // of it: each column becomes that of the query around.
 func liftOuter(e *expr.Expr) *expr.Expr {
@@ -667,21 +590,6 @@ func (s *selectBinder) filterCondition(e ast.Expr, c *exprContext, construct str
 	return s.condition(e, c, construct)
 }
 
-// outerOnly says whether expressions read columns, and only such of queries
-// around the one at hand: an aggregate of them would belong to that query.
-func outerOnly(es []*expr.Expr) bool {
-	outer, local := false, false
-	for _, e := range es {
-		expr.Walk(e, func(e *expr.Expr) bool {
-			if e.Op == expr.OpColumn {
-				outer, local = outer || isOuter(e.Col), local || !isOuter(e.Col)
-			}
-			return true
-		})
-	}
-	return outer && !local
-}
-
 // readsOuter says whether a plan reads columns of any query around it.
 func readsOuter(n Node) bool {
 	found := false
@@ -703,7 +611,7 @@ func subqueryName(q *ast.SelectStmt) string {
 		}
 		return outputName(sel.Targets[0].Expr)
 	}
-	return "?column?"
+	return noName
 }
 
 // rowComparison binds (a, b) = (c, d) and <>, column by column.

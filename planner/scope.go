@@ -40,6 +40,7 @@ type scopeColumn struct {
 	name     string
 	typ      types.Type
 	object   *catalog.Object // of a column of a stored or system relation
+	number   int             // of the column in object
 	hidden   bool            // merged away by USING: reachable by its qualified name only
 }
 

@@ -122,5 +122,18 @@ func (o *Object) Column(name string) int {
 	return slices.IndexFunc(o.Columns, func(c Column) bool { return c.Name == name })
 }
 
+// PrimaryKey returns the columns of a table's primary key, nil without one.
+func (o *Object) PrimaryKey() []int {
+	if o.Kind != Table || o.Stored == nil || len(o.Columns) != len(o.Visible()) {
+		return nil
+	}
+	for _, c := range o.Stored.Key {
+		if c < 0 {
+			return nil
+		}
+	}
+	return o.Stored.Key
+}
+
 // IsRelation says whether the object can stand in FROM.
 func (o *Object) IsRelation() bool { return o.Kind != Sink && o.Kind != Index }
