@@ -119,7 +119,8 @@ type State struct {
 // Reader delivers one source from given positions on. Run blocks until ctx
 // ends, or until the positions reach `until` (nil: never), calling push in
 // order per partition and never twice at a time; push blocks for back-pressure.
-// A batch may have no rows: its positions count all the same. Broker trouble is
+// A batch may have no rows: its positions count all the same; one that goes from
+// a position to the same one tells where a partition begins. Broker trouble is
 // retried inside and told to status; an error returned is final, that of ctx or
 // of push included. Run may be called once.
 type Reader interface {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -155,7 +156,7 @@ func (w *SinkWriter) Run(ctx context.Context) {
 		}
 		if errors.Is(err, connector.ErrDiverged) {
 			w.opts.Log.Error("sink has diverged", "sink", w.spec.Name, "id", w.spec.ID, "err", err)
-			w.setState(StateDiverged, err.Error())
+			w.setState(StateDiverged, strings.TrimPrefix(err.Error(), connector.ErrDiverged.Error()+": "))
 			w.awaitResume(ctx)
 			pause = w.opts.RetryMin
 			continue

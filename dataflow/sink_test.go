@@ -585,7 +585,7 @@ func TestSinkChecked(t *testing.T) {
 	w.settled()
 	other := fmt.Errorf("%w: it is another one", connector.ErrDiverged)
 	gone(other, nil)
-	await(StateDiverged, other.Error())
+	await(StateDiverged, "it is another one")
 	w.stop()
 	w.verify()
 }

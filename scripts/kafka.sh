@@ -138,7 +138,10 @@ cmd_stop() {
     kill -9 "$pid" 2>/dev/null || true
   done
 }
-cmd_kill() { local f=$1/node${2:-1}/pid; kill -9 "$(cat "$f")"; rm -f "$f"; }
+cmd_kill() { # returns when the broker is gone, or a restart would find its port taken
+  local f=$1/node${2:-1}/pid pid; pid=$(cat "$f"); kill -9 "$pid"; rm -f "$f"
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}
 cmd_restart() {
   local dir; dir=$(cd "$1" && pwd); local n=${2:-1}
   launch_node "$dir" "$n"; wait_ready "$dir" "$n" "127.0.0.1:$(cat "$dir/node$n/port")"

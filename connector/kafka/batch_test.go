@@ -89,10 +89,12 @@ func newDecoding(t testing.TB, from, until int64) *decoding {
 	if until >= 0 {
 		w.bounded, w.until, w.remaining = true, connector.Positions{until}, 1
 	}
-	if err := w.addPartition(0, from, false); err != nil {
+	p, err := w.newPartition(0, from)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &decoding{run: w, p: w.partitions[0], f: newFetcher(w, 0), out: out}
+	w.addPartition(p)
+	return &decoding{run: w, p: p, f: newFetcher(w, 0), out: out}
 }
 
 // receive hands a response to the fetcher and decodes it, as fetch and decode

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/dataflow/zset"
 )
 
 // How often the cluster is asked for new partitions and the topic's id when
@@ -21,7 +22,7 @@ const refreshEvery = 5 * time.Second
 // Back-off after failures: doubled each time between these.
 const (
 	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 5 * time.Second
+	lastBackoff  = 2 * time.Second
 )
 
 func backoff(failures int) time.Duration {
@@ -185,9 +186,11 @@ func (w *run) addPartitions(ctx context.Context, l *layout) error {
 	for _, at := range l.partitions {
 		if w.partitions[at.partition] == nil && w.wanted(at.partition) {
 			if w.from.At(at.partition) >= 0 {
-				if err := w.addPartition(at.partition, w.from.At(at.partition), false); err != nil {
+				p, err := w.newPartition(at.partition, w.from.At(at.partition))
+				if err != nil {
 					return err
 				}
+				w.addPartition(p)
 				continue
 			}
 			fresh.partitions = append(fresh.partitions, at)
@@ -196,18 +199,39 @@ func (w *run) addPartitions(ctx context.Context, l *layout) error {
 	if len(fresh.partitions) == 0 {
 		return nil
 	}
+	return w.addFresh(ctx, &fresh)
+}
+
+// addFresh makes partitions that have no position yet. Where there is nothing to
+// read yet the position is delivered by itself: were it told with the first
+// record only, a process that is started again after records have come and gone
+// would not know that it has lost them.
+func (w *run) addFresh(ctx context.Context, l *layout) error {
 	start := w.source.opts.Start
 	if w.begun {
 		start = Start{}
 	}
-	at, err := startPositions(ctx, w.client, &w.source.opts, &fresh, start)
+	at, err := startPositions(ctx, w.client, &w.source.opts, l, start)
 	if err != nil {
 		return err
 	}
-	for _, p := range fresh.partitions {
-		if err := w.addPartition(p.partition, at.At(p.partition), true); err != nil {
+	ends, err := allOffsets(ctx, w.client, w.source.opts.Topic, l, listLatest, false)
+	if err != nil {
+		return err
+	}
+	for _, placed := range l.partitions {
+		id := placed.partition
+		p, err := w.newPartition(id, at.At(id))
+		if err != nil {
 			return err
 		}
+		if p.fresh = w.bounded || at.At(id) < ends.At(id); !p.fresh {
+			err := w.deliver(ctx, &connector.Batch{Partition: id, First: p.next, Next: p.next, Rows: zset.NewBatch(p.rows.types, 0)})
+			if err != nil {
+				return err
+			}
+		}
+		w.addPartition(p)
 	}
 	w.begun = true // partitions that come later are new
 	return nil
@@ -215,26 +239,29 @@ func (w *run) addPartitions(ctx context.Context, l *layout) error {
 
 func (w *run) wanted(partition int32) bool { return !w.bounded || w.until.At(partition) > 0 }
 
-func (w *run) addPartition(id int32, at int64, fresh bool) error {
-	p := &partition{run: w, id: id, next: at, fresh: fresh, until: -1, bad: -1, inflater: newInflater()}
+func (w *run) newPartition(id int32, at int64) (*partition, error) {
+	p := &partition{run: w, id: id, next: at, until: -1, bad: -1, inflater: newInflater()}
 	if w.bounded {
 		p.until = w.until.At(id)
 	}
 	var err error
 	if p.rows, err = newRows(&w.source.opts, w.need, id, w.absent); err != nil {
-		return err
+		return nil, err
 	}
 	p.rows.first = at
+	return p, nil
+}
+
+func (w *run) addPartition(p *partition) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.partitions[id] = p
-	w.state.clear(id)
-	if p.until >= 0 && at >= p.until && w.from.At(id) < p.until {
+	w.partitions[p.id] = p
+	w.state.clear(p.id)
+	if p.until >= 0 && p.next >= p.until && w.from.At(p.id) < p.until {
 		w.finish(p)
 	} else {
-		p.done = p.until >= 0 && at >= p.until
+		p.done = p.until >= 0 && p.next >= p.until
 	}
-	return nil
 }
 
 // caught makes a panic of a worker, a bug or a record nobody thought of, the

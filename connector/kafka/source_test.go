@@ -74,7 +74,7 @@ func (s *sink) push(_ context.Context, b *connector.Batch) error {
 	if at := s.next.At(b.Partition); at >= 0 && at != b.First {
 		s.t.Errorf("partition %d: batch begins at %d, the one before ended at %d", b.Partition, b.First, at)
 	}
-	if b.Next <= b.First {
+	if b.Next < b.First || b.Next == b.First && s.next.At(b.Partition) >= 0 {
 		s.t.Errorf("partition %d: empty range %d to %d", b.Partition, b.First, b.Next)
 	}
 	s.next = s.next.Set(b.Partition, b.Next)
@@ -553,6 +553,28 @@ func TestOffsetOutOfRange(t *testing.T) {
 	defer out.mu.Unlock()
 	if len(out.values[0]) != 0 {
 		t.Errorf("records were skipped: %v", out.values[0])
+	}
+}
+
+// TestLostBeforeFirstRecord: of a partition that was seen empty it is known when
+// its records have come and gone while nobody read.
+func TestLostBeforeFirstRecord(t *testing.T) {
+	c := kafkatest.Start(t)
+	topic := c.Topic(t, 1)
+	src := open(t, c, topic, nil)
+	out := newSink(t, nil)
+	stop := start(t, src, nil, nil, out)
+	out.await("the position", func() bool { return out.next.At(0) == 0 })
+	c.AddPartitions(t, topic, 2)
+	out.await("the position of the new partition", func() bool { return out.next.At(1) == 0 })
+	_ = stop()
+	c.Produce(t, topic, 0, numbers(0, 10)...)
+	c.DeleteRecords(t, topic, 0, 5)
+	again := newSink(t, nil)
+	start(t, src, out.next, nil, again)
+	again.await("stalled", func() bool { return again.state().Name == connector.Stalled })
+	if r := again.state().Reason; r != "partition 0: offset 0 is out of range: the topic has 5 to 10, records are lost" {
+		t.Errorf("reason %q", r)
 	}
 }
 

@@ -103,6 +103,8 @@ type test struct {
 	server  *harness.Server
 	named   int
 	last    string // how the server died last
+	slow    string // what took longest in the last comparison
+	slowest time.Duration
 	start   time.Time
 }
 
@@ -181,7 +183,8 @@ func (t *test) killAndCheck(ctx context.Context, i int) error {
 		return err
 	}
 	if t.steps {
-		fmt.Printf("%d: %s to %s, %s until all is equal\n", i+1, died.Sub(began).Round(time.Millisecond), t.last, time.Since(died).Round(time.Millisecond))
+		fmt.Printf("%d: %s to %s, %s until all is equal (%s for %s)\n", i+1, died.Sub(began).Round(time.Millisecond), t.last,
+			time.Since(died).Round(time.Millisecond), t.slowest.Round(time.Millisecond), t.slow)
 	}
 	return nil
 }

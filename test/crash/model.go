@@ -112,7 +112,9 @@ func (t *test) compare(ctx context.Context) error {
 		for _, view := range t.feed.late {
 			want[view] = want["groups"]
 		}
+		t.slowest = 0
 		for view, rows := range want {
+			began := time.Now()
 			got, err := readView(ctx, conn, view)
 			for start := time.Now(); brokerAway(err) && time.Since(start) < sinkPatience; time.Sleep(100 * time.Millisecond) {
 				got, err = readView(ctx, conn, view)
@@ -123,14 +125,24 @@ func (t *test) compare(ctx context.Context) error {
 			if err := sameRows(view, got, rows); err != nil {
 				return err
 			}
+			t.took(view, began)
 		}
 		for _, s := range t.sinks {
+			began := time.Now()
 			if err := s.compare(ctx, conn, want[s.of]); err != nil {
 				return err
 			}
+			t.took("sink "+s.name, began)
 		}
 		return t.compareErrors(ctx, conn)
 	})
+}
+
+// took notes how long a part of the comparison took, if it is the longest.
+func (t *test) took(what string, began time.Time) {
+	if d := time.Since(began); d > t.slowest {
+		t.slow, t.slowest = what, d
+	}
 }
 
 // brokerAway says whether a read that waits for what the topics hold could not
