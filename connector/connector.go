@@ -95,6 +95,15 @@ type Batch struct {
 	Errors    *zset.Batch // nil: none
 	Bytes     int         // memory held, for the queue's bound
 	Produced  int64       // the newest record's timestamp, microseconds since 1970 (0: no record)
+	// EventMin and EventMax are the range of the event times in Rows, where the
+	// stream has event time; they belong to the runtime.
+	EventMin, EventMax int64
+}
+
+// CaughtUp says that nothing was behind a position.
+type CaughtUp struct {
+	Position int64
+	At       int64 // when the source said so, microseconds since 1970; 0: it has not
 }
 
 // Names of a source's states. Stalled: part or all of it does not advance, by
@@ -125,6 +134,9 @@ type State struct {
 // of push included. Run may be called once.
 type Reader interface {
 	Run(ctx context.Context, from, until Positions, push func(context.Context, *Batch) error) error
+	// CaughtUp returns, by partition number, when the source last said that it has
+	// no record behind a position. It may be called at any time.
+	CaughtUp() []CaughtUp
 }
 
 // Source is an opened external source.

@@ -224,7 +224,7 @@ func (r *Runtime) nextRound(in *input, shared connector.Positions) {
 		r.viewsChanged, r.needsChanged = true, true
 		r.opts.FailPoint("named")
 	}
-	in.reader = r.startReader(s.spec.Source, in.need, in.positions, shared.Clone(), in.former)
+	in.reader = r.startReader(s.spec.Source, in.need, -1, in.positions, shared.Clone(), in.former)
 	in.former = nil
 }
 

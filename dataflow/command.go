@@ -65,6 +65,8 @@ type StreamSpec struct {
 	// committed with the positions (Runtime.Identity). A restored stream whose identity is another one than the committed
 	// positions belong to is failed, never read.
 	Identity string
+	// Watermark declares the event time of the rows; nil: they have none.
+	Watermark *WatermarkSpec
 }
 
 // ViewSpec is a materialized relation: a view, or a table (a graph with a leaf

@@ -175,7 +175,7 @@ func (r *Runtime) drop(ep *epochWork, ids []RelationID) (gone dropped, err error
 // install adds the command's streams and views.
 func (r *Runtime) install(q *request) error {
 	for i := range q.cmd.AddStreams {
-		if err := r.addStream(&stream{spec: q.cmd.AddStreams[i]}); err != nil {
+		if err := r.addStream(newStream(q.cmd.AddStreams[i])); err != nil {
 			return err
 		}
 	}
@@ -397,8 +397,9 @@ func (r *Runtime) restore(q *request) error {
 
 func (r *Runtime) restoreAll(q *request) error {
 	for i := range q.cmd.AddStreams {
-		s := &stream{spec: q.cmd.AddStreams[i]}
+		s := newStream(q.cmd.AddStreams[i])
 		r.saved.restoreStream(s)
+		r.saved.restoreWatermark(s, r.clock())
 		if err := r.addStream(s); err != nil {
 			return err
 		}

@@ -100,6 +100,7 @@ func (r *Runtime) cut(ep *epochWork) {
 			in.view.marked = in.view.marked || in.phase == phaseAttached
 		}
 	}
+	r.moveWatermarks(ep)
 	r.cutBackfills(ep, rows > 0)
 }
 

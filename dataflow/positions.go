@@ -15,10 +15,11 @@ import (
 //	views:   n, {id, flags, since, reason, inputs: n, {relation, phase,
 //	         flags, positions, cursor, scanned, target}}
 //	purge:   n, {id}
+//	watermarks (appendWatermarks), since version 2
 //
 // A view that is ready, running and attached to all its inputs is not in it, so
 // the blob does not grow with the number of views.
-const positionsVersion = 1
+const positionsVersion = 2
 
 const (
 	flagReady       = 1 << 0 // of a view
@@ -33,6 +34,8 @@ type savedPositions struct {
 	streams map[RelationID]savedStream
 	views   map[RelationID]savedView
 	purge   []RelationID
+
+	watermarks map[RelationID]savedWatermark
 }
 
 type savedStream struct {
@@ -77,7 +80,7 @@ func (r *Runtime) encodePositions() []byte {
 	for _, id := range r.purge {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
-	return b
+	return r.appendWatermarks(b)
 }
 
 // notable says whether the view's state must be in the blob.
@@ -151,7 +154,8 @@ func decodePositions(b []byte) (*savedPositions, error) {
 		return saved, nil
 	}
 	d := blob{b: b, ok: true}
-	if version := d.uint(); d.ok && version != positionsVersion {
+	version := d.uint()
+	if d.ok && version != 1 && version != positionsVersion {
 		return nil, sqlerr.New(sqlerr.DataCorrupted, "the positions have format %d, this program knows format %d", version, positionsVersion)
 	}
 	saved.written = true
@@ -165,6 +169,9 @@ func decodePositions(b []byte) (*savedPositions, error) {
 	}
 	for range d.count() {
 		saved.purge = append(saved.purge, d.id())
+	}
+	if version >= 2 {
+		saved.watermarks = d.watermarks()
 	}
 	if !d.ok || len(d.b) != 0 {
 		return nil, sqlerr.New(sqlerr.DataCorrupted, "the positions of the last epoch are damaged")

@@ -311,8 +311,7 @@ func (r *Runtime) work() bool {
 			}
 		}
 	}
-	wait, timers := r.nextTimer()
-	return timers && wait == 0
+	return r.timersDue() || r.watermarksMove()
 }
 
 // serve runs requests between two epochs; their err is the outcome. The error is

@@ -18,6 +18,8 @@ type pushSource struct {
 	batches chan *connector.Batch
 }
 
+func (p *pushSource) CaughtUp() []connector.CaughtUp { return nil }
+
 func (p *pushSource) NewReader([]bool, func(connector.State)) (connector.Reader, error) {
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/streamdb/streamdb/connector"
@@ -33,6 +34,7 @@ type fakeTopic struct {
 	readers int   // NewReader calls
 	running int
 	needs   [][]bool
+	caught  []connector.CaughtUp
 }
 
 func newFakeTopic(seed uint64, partitions, maxBatch int) *fakeTopic {
@@ -114,6 +116,13 @@ func (f *fakeTopic) NewReader(need []bool, status func(connector.State)) (connec
 type fakeReader struct {
 	topic *fakeTopic
 	need  []bool
+}
+
+// CaughtUp says what the test has set (fakeTopic.caught).
+func (r *fakeReader) CaughtUp() []connector.CaughtUp {
+	r.topic.mu.Lock()
+	defer r.topic.mu.Unlock()
+	return slices.Clone(r.topic.caught)
 }
 
 // Run delivers batches of random length, partition after partition.

@@ -17,8 +17,10 @@ type reader struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended
 	learn  func()        // told that the state names what is read
+	times  int           // the column of event times whose range is noted, -1: none
 
 	mu       sync.Mutex
+	source   connector.Reader // nil: it has not begun
 	state    connector.State
 	finished bool
 	err      error
@@ -26,13 +28,14 @@ type reader struct {
 
 // startReader begins to read. A former reader of the same stream is waited for
 // in the new goroutine, so that the loop is not held up by a slow stop.
-func (r *Runtime) startReader(src connector.Source, need []bool, from, until connector.Positions, former *reader) *reader {
+func (r *Runtime) startReader(src connector.Source, need []bool, times int, from, until connector.Positions, former *reader) *reader {
 	ctx, cancel := context.WithCancel(r.ctx)
 	rd := &reader{
 		queue:  &queue{limit: r.opts.QueueBytes, wake: r.wakeUp},
 		until:  until,
 		cancel: cancel,
 		done:   make(chan struct{}),
+		times:  times,
 		learn:  func() { r.learned.Store(true); r.wakeUp() },
 		state:  connector.State{Name: StateRunning},
 	}
@@ -62,7 +65,21 @@ func (rd *reader) run(ctx context.Context, src connector.Source, need []bool, fr
 	if err != nil {
 		return err
 	}
+	rd.mu.Lock()
+	rd.source = cr
+	rd.mu.Unlock()
 	return cr.Run(ctx, from, rd.until, rd.push)
+}
+
+// caughtUp returns what the source says of the ends of its partitions.
+func (rd *reader) caughtUp() []connector.CaughtUp {
+	rd.mu.Lock()
+	source := rd.source
+	rd.mu.Unlock()
+	if source == nil {
+		return nil
+	}
+	return source.CaughtUp()
 }
 
 // push hands a batch to the queue. Where the reader has an end, nothing behind
@@ -71,6 +88,9 @@ func (rd *reader) run(ctx context.Context, src connector.Source, need []bool, fr
 func (rd *reader) push(ctx context.Context, b *connector.Batch) error {
 	if rd.until != nil && b.First >= rd.until.At(b.Partition) {
 		return nil
+	}
+	if rd.times >= 0 {
+		eventTimes(b, rd.times)
 	}
 	return rd.queue.push(ctx, b)
 }

@@ -24,11 +24,20 @@ type stream struct {
 	rows      int64
 	errors    int64
 	produced  int64
+	mark      *watermark // nil: without event time
 
 	// Of the epoch under way.
 	taken  []*connector.Batch
 	delta  operator.Delta
 	before connector.Positions
+}
+
+func newStream(spec StreamSpec) *stream {
+	s := &stream{spec: spec}
+	if spec.Watermark != nil {
+		s.mark = newWatermark(spec.Watermark)
+	}
+	return s
 }
 
 // shared says whether the input takes its rows from the stream's shared
@@ -62,7 +71,18 @@ func (s *stream) union() []bool {
 			need[i] = need[i] || want
 		}
 	}
+	if c := s.timeColumn(); c >= 0 {
+		need[c] = true
+	}
 	return need
+}
+
+// timeColumn is the column of the event time, -1 if there is none.
+func (s *stream) timeColumn() int {
+	if s.mark == nil {
+		return -1
+	}
+	return s.mark.spec.Column
 }
 
 // settleStream makes the shared reader what the views need: none, or one from
@@ -79,6 +99,9 @@ func (r *Runtime) settleStream(s *stream) {
 		}
 		r.dirty = r.dirty || s.positions != nil
 		s.positions = nil
+		if s.mark != nil {
+			s.mark.reset()
+		}
 		return
 	}
 	need := s.union()
@@ -90,7 +113,7 @@ func (r *Runtime) settleStream(s *stream) {
 		s.former = s.reader
 	}
 	s.need = need
-	s.reader = r.startReader(s.spec.Source, need, s.positions, nil, s.former)
+	s.reader = r.startReader(s.spec.Source, need, s.timeColumn(), s.positions, nil, s.former)
 	s.former, s.failed = nil, false
 	r.viewsChanged = true
 }

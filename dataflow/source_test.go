@@ -74,7 +74,7 @@ func TestQueueWaits(t *testing.T) {
 }
 
 func TestPrivateReaderStopsAtItsEnd(t *testing.T) {
-	rd := &reader{queue: &queue{limit: 1 << 20, wake: func() {}}, until: connector.Positions{5, -1}}
+	rd := &reader{times: -1, queue: &queue{limit: 1 << 20, wake: func() {}}, until: connector.Positions{5, -1}}
 	ctx := context.Background()
 	for _, b := range []*connector.Batch{queued(0, 3, 2, 1), queued(0, 5, 2, 1), queued(1, 0, 1, 1), queued(2, 0, 1, 1)} {
 		if err := rd.push(ctx, b); err != nil {

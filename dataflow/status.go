@@ -68,6 +68,7 @@ type streamStatus struct {
 	rows      int64
 	errors    int64
 	produced  int64
+	watermark *WatermarkStatus
 }
 
 // viewTable is shared by all epochs in which no view changed its state.
@@ -83,7 +84,10 @@ func (r *Runtime) publishStatus(epoch uint64, clock int64) *published {
 	p.timed = len(r.timed) > 0
 	p.streams = make([]streamStatus, len(r.streamOrder))
 	for i, s := range r.streamOrder {
-		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.rows, s.errors, s.produced}
+		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.rows, s.errors, s.produced, nil}
+		if s.mark != nil {
+			p.streams[i].watermark = s.mark.status(s.spec.ID)
+		}
 	}
 	if r.viewsChanged || p.views == nil {
 		p.views = r.buildViewTable()

@@ -91,20 +91,31 @@ func (r *Runtime) markDue(ep *epochWork) {
 // now is the epoch's clock as operators see it.
 func (ep *epochWork) now() int64 { return ep.commit.Clock - epoch2000 }
 
-// nextTimer returns how long it is until a timer is due; ok is false if there is
-// none.
-func (r *Runtime) nextTimer() (wait time.Duration, ok bool) {
+// nextDue returns when the first timer is due.
+func (r *Runtime) nextDue() int64 {
 	r.list()
 	due := operator.NoTimer
 	for _, v := range r.timed {
 		due = min(due, v.due())
 	}
-	if due == operator.NoTimer {
+	return due
+}
+
+// timersDue says whether an epoch would fire timers.
+func (r *Runtime) timersDue() bool {
+	due := r.nextDue()
+	return due != operator.NoTimer && due <= r.clock()-epoch2000
+}
+
+// nextTimer returns how long the loop may sleep without input: until a timer is
+// due, or a watermark is to be looked at. ok is false if there is neither.
+func (r *Runtime) nextTimer() (wait time.Duration, ok bool) {
+	next := r.nextWatermark()
+	if due := r.nextDue(); due != operator.NoTimer {
+		next = min(next, due+epoch2000)
+	}
+	if next == math.MaxInt64 {
 		return 0, false
 	}
-	now := r.clock() - epoch2000
-	if due <= now {
-		return 0, true
-	}
-	return time.Duration(min(due-now, longestSleep.Microseconds())) * time.Microsecond, true
+	return time.Duration(min(max(next-r.clock(), 0), longestSleep.Microseconds())) * time.Microsecond, true
 }

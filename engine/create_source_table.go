@@ -35,7 +35,11 @@ func (s *Session) createSourceTable(ctx context.Context, st *ast.CreateTable) er
 	canonical.IfNotExists = false
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Table, Columns: columns,
 		Connector: "kafka", Definition: ast.String(&canonical)}
-	if o.Options, err = sourceOptions("table", st.Options, st.Position(), columns); err != nil {
+	var options []*ast.Option
+	if o.Watermark, options, err = s.watermark(st.Watermarks, columns, st.Options); err != nil {
+		return err
+	}
+	if o.Options, err = sourceOptions("table", options, st.Position(), columns); err != nil {
 		return err
 	}
 	return s.installSourceTable(ctx, o, key)

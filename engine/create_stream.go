@@ -43,7 +43,11 @@ func (s *Session) createStream(ctx context.Context, st *ast.CreateStream) (strin
 	}
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Stream, Columns: columns,
 		Connector: "kafka", AppendOnly: true, Definition: ast.String(canonicalStream(st))}
-	if o.Options, err = sourceOptions("stream", st.Options, st.Position(), columns); err != nil {
+	var options []*ast.Option
+	if o.Watermark, options, err = s.watermark(st.Watermarks, columns, st.Options); err != nil {
+		return "", err
+	}
+	if o.Options, err = sourceOptions("stream", options, st.Position(), columns); err != nil {
 		return "", err
 	}
 	return tag, s.installStream(ctx, o)
@@ -56,8 +60,6 @@ func refuseStreamClauses(st *ast.CreateStream) error {
 	case st.Query != nil:
 		return sqlerr.New(sqlerr.FeatureNotSupported, "CREATE STREAM AS is not supported yet").At(st.Position()).
 			WithHint("Use CREATE MATERIALIZED VIEW.")
-	case len(st.Watermarks) > 0:
-		return sqlerr.New(sqlerr.FeatureNotSupported, "WATERMARK FOR is not supported yet").At(st.Watermarks[0].Position())
 	case len(st.Constraints) > 0:
 		return sqlerr.New(sqlerr.FeatureNotSupported, "table constraints are not supported on a stream").At(st.Constraints[0].Position()).
 			WithHint("A stream holds events, not current rows by key.")

@@ -55,8 +55,10 @@ func refuseTableClauses(st *ast.CreateTable) error {
 		return unsupported("CREATE OR REPLACE TABLE")
 	case len(st.Likes) > 0 || len(st.Inherits) > 0:
 		return unsupported("LIKE or INHERITS")
-	case len(st.Watermarks) > 0 || st.AppendOnly:
-		return unsupported("WATERMARK or APPEND ONLY on a table")
+	case len(st.Watermarks) > 0 && len(st.Options) == 0:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "WATERMARK FOR is supported on streams and on tables over a topic only").At(st.Watermarks[0].Position())
+	case st.AppendOnly:
+		return unsupported("APPEND ONLY on a table")
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
 	if st.Kind == "COLUMNS" {
 		return s.prepareShowColumns(p, st)
 	}
+	if st.Kind == "WATERMARKS" && st.From == nil && st.Like == nil {
+		return s.prepareShowWatermarks(p)
+	}
 	kinds, ok := map[string][]catalog.Kind{
 		"STREAMS":            {catalog.Stream},
 		"SOURCES":            {catalog.Stream},

@@ -122,7 +122,7 @@ func sourceSpec(o *catalog.Object, source connector.Source) dataflow.StreamSpec 
 	}
 	return dataflow.StreamSpec{
 		ID: dataflow.RelationID(o.SourceID()), Name: o.Name, Types: ts, Source: source,
-		Starts: connector.Positions(o.Starts), Identity: o.Identity,
+		Starts: connector.Positions(o.Starts), Identity: o.Identity, Watermark: watermarkSpec(o.Watermark),
 	}
 }
 

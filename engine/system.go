@@ -36,6 +36,7 @@ func systemRelations() []systemRelation {
 func ownRelations() []systemRelation {
 	return []systemRelation{
 		{catalog.SystemSchema, "sources", sourcesColumns(), sourcesRows},
+		{catalog.SystemSchema, "watermarks", watermarksColumns(), watermarksRows},
 		{catalog.SystemSchema, "views", viewsColumns(), viewsRows},
 		{catalog.SystemSchema, "errors", errorsColumns(), errorsRows},
 		{catalog.SystemSchema, "dependencies", dependenciesColumns(), dependenciesRows},

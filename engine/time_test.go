@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // timeQueries are views whose rows enter and leave by the clock.
@@ -80,4 +83,62 @@ func randomEvents(rnd *rand.Rand, around time.Time) string {
 	}
 	return fmt.Sprintf("INSERT INTO e VALUES (%d, %s, %s), (%d, %s, %s)",
 		rnd.IntN(300), maybe(rnd, 5), when(), 300+rnd.IntN(300), maybe(rnd, 5), when())
+}
+
+// TestWatermarkOverKafka reads a topic whose second partition is quiet: it holds
+// the watermark back until it is idle. A row that comes behind the watermark is
+// late, and when all is quiet the watermark follows the clock.
+func TestWatermarkOverKafka(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	addr := cluster.ListenAddrs()[0]
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic("events"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	start := time.Now().UTC()
+	produce := func(partition int32, ago time.Duration) {
+		t.Helper()
+		value := fmt.Sprintf(`{"k": 1, "at": %q}`, start.Add(-ago).Format(time.RFC3339Nano))
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Partition: partition, Value: []byte(value)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	produce(0, time.Hour)
+	produce(0, 2*time.Hour)
+	db := openTestDB(t)
+	db.exec("CREATE STREAM e (k int, at timestamptz, WATERMARK FOR at AS at - INTERVAL '5 seconds') " +
+		"WITH (connector = 'kafka', brokers = '" + addr + "', topic = 'events', format = 'json', idle_timeout = '1 s', max_future = '10 min')")
+	db.exec("CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS n FROM e GROUP BY k")
+	await := func(condition string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			got, err := db.query("SELECT coalesce(" + condition + ", false) FROM streamdb.watermarks")
+			if err == nil && len(got) == 1 && got[0] == "t" {
+				return
+			}
+			if time.Now().After(deadline) {
+				state, _ := db.query("SELECT * FROM streamdb.watermarks")
+				t.Fatalf("%s: %v, %v; it is %v", condition, got, err, state)
+			}
+		}
+	}
+	at := func(ago time.Duration) string {
+		return "TIMESTAMPTZ '" + start.Add(-ago).Format(time.RFC3339Nano) + "'"
+	}
+	await("watermark > " + at(10*time.Second)) // both are idle: it has followed the clock
+	produce(1, 90*time.Minute)
+	await("late_rows = 1")
+	produce(1, -time.Hour) // too far ahead
+	produce(1, -time.Minute)
+	await("watermark >= " + at(-time.Minute+5*time.Second) + " AND watermark < " + at(-30*time.Minute))
+	db.restart()
+	await("late_rows = 1 AND watermark >= " + at(-time.Minute+5*time.Second))
+	if got, err := db.query("SELECT n FROM m"); err != nil || got[0] != "5" {
+		t.Errorf("the view counts late rows, too: %v, %v", got, err)
+	}
 }

@@ -197,6 +197,9 @@ func (f *fetcher) receive(ctx context.Context, resp *kmsg.FetchResponse) []piece
 			}
 			if len(rp.RecordBatches) == 0 {
 				w.recovered(s.p)
+				if s.next >= rp.HighWatermark { // and not only for want of room in the response
+					w.ends.note(rp.Partition, s.next)
+				}
 				continue
 			}
 			if pc, ok := f.accept(s, rp); ok {

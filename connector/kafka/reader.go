@@ -34,6 +34,7 @@ type Reader struct {
 	source *Source
 	need   []bool
 	state  *states
+	ends   caughtUp
 }
 
 // run is what one call of Run works on.

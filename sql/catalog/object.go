@@ -68,6 +68,9 @@ type Object struct {
 	// feeds a table over a topic, 0 for other tables. It is no object of its own.
 	Source ID `json:"source,omitempty"`
 
+	// Watermark declares the event time of what is read from outside, nil: none.
+	Watermark *Watermark `json:"watermark,omitempty"`
+
 	// Stored rows: nil for streams and plain views.
 	Stored *Stored `json:"stored,omitempty"`
 	// IndexColumns is how many of an index's key parts are the indexed columns;
@@ -75,6 +78,16 @@ type Object struct {
 	IndexColumns int `json:"indexColumns,omitempty"`
 	// AppendOnly says that the relation never retracts a row.
 	AppendOnly bool `json:"appendOnly,omitempty"`
+}
+
+// Watermark is the event time of a stream or of a table over a topic. Lengths are
+// in microseconds.
+type Watermark struct {
+	Column    int    `json:"column"`
+	Delay     int64  `json:"delay"`
+	Idle      int64  `json:"idle"` // 0: partitions are never idle
+	MaxFuture int64  `json:"maxFuture"`
+	Zone      string `json:"zone,omitempty"` // of a timestamp without time zone
 }
 
 // Stored describes the arrangement that holds a relation's rows.
