@@ -52,6 +52,7 @@ type lexer struct {
 	text string
 	pos  int
 	err  *sqlerr.Error
+	run  operatorRun
 	// values holds what tokens with backslash escapes stand for, by start.
 	values map[int32]string
 }
@@ -513,21 +514,12 @@ func (l *lexer) punctuation(start int, c byte) token {
 // operator scans the longest operator. It ends before a comment; a trailing +
 // or - belongs to it only if it has a character that SQL's own operators lack.
 func (l *lexer) operator(start int) token {
-	i := start + 1
-	for ; i < len(l.text) && isClass(l.text[i], clsOp); i++ {
-		c := l.text[i]
-		if prev := l.text[i-1]; prev == '/' && c == '*' || prev == '-' && c == '-' {
-			i--
-			break
-		}
+	run := l.operatorRun(start)
+	l.pos = run.end
+	if run.special < start && run.other < run.end-1 {
+		l.pos = max(run.other, start) + 1
 	}
-	if !l.specialIn(start, i) {
-		for i > start+1 && (l.text[i-1] == '+' || l.text[i-1] == '-') {
-			i--
-		}
-	}
-	l.pos = i
-	op := l.text[start:i]
+	op := l.text[start:l.pos]
 	switch {
 	case len(op) == 1 && isClass(op[0], clsSelf):
 		return l.make(tokenKind(op[0]), start)
@@ -547,13 +539,33 @@ func (l *lexer) operator(start int) token {
 
 func isSpecialOp(c byte) bool { return strings.IndexByte("~!@#^&|`?%", c) >= 0 }
 
-// specialIn reports whether a character before the operator's last one allows
-// it to end in + or -.
-func (l *lexer) specialIn(start, end int) bool {
-	for i := start; i < end-1; i++ {
-		if isSpecialOp(l.text[i]) {
-			return true
+// operatorRun is a run of operator characters, up to a comment. It is kept for
+// the operators behind the first: a run of plus signs is many of them, and the
+// end of each depends on the whole.
+type operatorRun struct {
+	end     int
+	special int // the last character that allows the operator to end in + or -, -1 without any
+	other   int // the last character that is neither + nor -, -1 without any
+}
+
+// operatorRun returns the run that goes on at start.
+func (l *lexer) operatorRun(start int) operatorRun {
+	if start < l.run.end {
+		return l.run
+	}
+	r := operatorRun{end: start, special: -1, other: -1}
+	for ; r.end < len(l.text) && isClass(l.text[r.end], clsOp); r.end++ {
+		c := l.text[r.end]
+		if next := l.at(r.end + 1); c == '/' && next == '*' || c == '-' && next == '-' {
+			break
+		}
+		if isSpecialOp(c) {
+			r.special = r.end
+		}
+		if c != '+' && c != '-' {
+			r.other = r.end
 		}
 	}
-	return false
+	l.run = r
+	return r
 }

@@ -234,9 +234,6 @@ func TestChains(t *testing.T) {
 // TestHostile parses texts of the greatest length that would take minutes if
 // anything in the parser were quadratic.
 func TestHostile(t *testing.T) {
-	fill := func(head, part, tail string) string {
-		return head + strings.Repeat(part, (MaxBytes-len(head)-len(tail))/len(part)) + tail
-	}
 	for _, text := range []string{
 		fill("select a", ".a", ""), fill("set a", ".a", " = 1"), fill("create stream s with (a", " a", ")"),
 		fill("alter view v reset (a", ".a", ")"), fill("select * from a", ".a", "(1)"), fill("drop table a", ".a", ""),
@@ -247,13 +244,40 @@ func TestHostile(t *testing.T) {
 		fill("select f(", "a => ", ""), fill("copy t from stdin with ", "header ", ""), fill("select ", "a,", "a"),
 		fill("explain ", "explain ", ""), fill("select a ", "collate c ", ""), fill("begin ", "read only ", ""),
 	} {
-		list, err := Parse(text)
-		if err != nil {
-			continue
+		parseAndPrint(text)
+	}
+}
+
+// TestRepeatedTokens does the same with one token of every kind after another.
+func TestRepeatedTokens(t *testing.T) {
+	parts := []string{
+		":: ", ":= ", "=> ", ".. ", "<= ", "<> ", "|| ", "a ", "a.", "a,", "a(", "(a", "(a)", "()", "'a' ", "'a'\n", "E'\\n' ", "U&'a' ",
+		"U&\"a\" ", "U&'a' uescape '!' ", "u&'a' uescape ", "$$a$$ ", "$a", "1 ", "1.5 ", "$1 ", "B'1' ", "X'1' ", "\"a\" ", "\"\"",
+		"/**/", "--\n", "not ", "case ", "select ", "(select ", "with a as (", "[[", "a in (", "((a)",
+	}
+	for _, c := range "()[],;.:+-*/<>=^%~!" {
+		parts = append(parts, string(c)+" ", string(c))
+	}
+	for _, head := range []string{"", "select "} {
+		for _, part := range parts {
+			parseAndPrint(fill(head, part, ""))
 		}
-		for _, s := range list {
-			ast.String(s.Stmt)
-		}
+	}
+}
+
+// fill makes a text of the greatest length.
+func fill(head, part, tail string) string {
+	return head + strings.Repeat(part, (MaxBytes-len(head)-len(tail))/len(part)) + tail
+}
+
+// parseAndPrint parses a text and prints what is right of it.
+func parseAndPrint(text string) {
+	list, err := Parse(text)
+	if err != nil {
+		return
+	}
+	for _, s := range list {
+		ast.String(s.Stmt)
 	}
 }
 
