@@ -1,6 +1,8 @@
 package dataflow
 
 import (
+	"slices"
+
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/sql/types"
 )
@@ -37,6 +39,11 @@ type Node struct {
 	Temporal      *operator.TemporalSpec      `json:"temporal,omitempty"`
 	Checksum      *operator.ChecksumSpec      `json:"checksum,omitempty"` // the end of a sink's graph
 	Outbox        *operator.OutboxSpec        `json:"outbox,omitempty"`   // the end of a sink's graph
+}
+
+// Timed says whether the graph has operators with timers.
+func (g *Graph) Timed() bool {
+	return slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Temporal != nil })
 }
 
 // RelationInput is a leaf: the deltas of a relation. Need lists the columns

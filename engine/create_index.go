@@ -140,7 +140,7 @@ func (e *Engine) install(ctx context.Context, draft *catalog.Draft, o *catalog.O
 	if err != nil {
 		return err
 	}
-	spec, err := viewSpec(o) // of the stored bytes: what runs now is what a restart runs
+	spec, err := e.viewSpec(o) // of the stored bytes: what runs now is what a restart runs
 	if err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func (s *Session) installSink(ctx context.Context, n *newSink) error {
 	if err != nil {
 		return err
 	}
-	spec, err := viewSpec(o)
+	spec, err := e.viewSpec(o)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ func (s *Session) createSourceTable(ctx context.Context, st *ast.CreateTable) er
 	if err := refuseTableClauses(st); err != nil {
 		return err
 	}
+	if err := refuseRetention(st.Options, "The rows of this table are those of the topic."); err != nil {
+		return err
+	}
 	schema, err := s.targetSchema(st.Name)
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ func (s *Session) createStream(ctx context.Context, st *ast.CreateStream) (strin
 	if err := refuseStreamClauses(st); err != nil {
 		return "", err
 	}
+	if err := refuseRetention(st.Options, "A stream stores nothing; how long records are kept is the topic's matter."); err != nil {
+		return "", err
+	}
 	schema, err := s.targetSchema(st.Name)
 	if err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/expr"
 	"github.com/streamdb/streamdb/sql/types"
 	"github.com/streamdb/streamdb/storage"
 )
@@ -19,7 +20,7 @@ const rowIDColumn = "streamdb_row_id"
 // createTable registers a table whose rows come from INSERT, UPDATE and DELETE.
 func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) (string, error) {
 	const tag = "CREATE TABLE"
-	if len(st.Options)+len(st.Includes) > 0 {
+	if overTopic(st) {
 		return tag, s.createSourceTable(ctx, st)
 	}
 	if err := refuseTableClauses(st); err != nil {
@@ -39,7 +40,19 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) (string,
 	canonical := *st
 	canonical.IfNotExists = false
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Table, Columns: columns, Definition: ast.String(&canonical)}
-	return tag, s.installTable(ctx, o, key)
+	var bound *expr.ClockBound
+	if retention, _ := retentionOption(st.Options); retention != nil {
+		if bound, err = s.retention(retention, columns); err != nil {
+			return "", err
+		}
+	}
+	return tag, s.installTable(ctx, o, key, bound)
+}
+
+// overTopic says whether the rows of the table come from outside.
+func overTopic(st *ast.CreateTable) bool {
+	_, options := retentionOption(st.Options)
+	return len(options)+len(st.Includes) > 0
 }
 
 func refuseTableClauses(st *ast.CreateTable) error {
@@ -55,7 +68,7 @@ func refuseTableClauses(st *ast.CreateTable) error {
 		return unsupported("CREATE OR REPLACE TABLE")
 	case len(st.Likes) > 0 || len(st.Inherits) > 0:
 		return unsupported("LIKE or INHERITS")
-	case len(st.Watermarks) > 0 && len(st.Options) == 0:
+	case len(st.Watermarks) > 0 && !overTopic(st):
 		return sqlerr.New(sqlerr.FeatureNotSupported, "WATERMARK FOR is supported on streams and on tables over a topic only").At(st.Watermarks[0].Position())
 	case st.AppendOnly:
 		return unsupported("APPEND ONLY on a table")
@@ -157,7 +170,8 @@ func keyColumns(c *ast.Constraint, columns []catalog.Column) ([]int, error) {
 	return key, nil
 }
 
-func (s *Session) installTable(ctx context.Context, o *catalog.Object, key []int) error {
+// installTable starts a table; its rows leave by the clock if retention is given.
+func (s *Session) installTable(ctx context.Context, o *catalog.Object, key []int, retention *expr.ClockBound) error {
 	e := s.engine
 	draft := e.catalog.Load().Draft()
 	o.ID = draft.NewID()
@@ -166,9 +180,14 @@ func (s *Session) installTable(ctx context.Context, o *catalog.Object, key []int
 		o.Stored.KeyTypes = append(o.Stored.KeyTypes, o.Columns[i].Type)
 	}
 	graph := planner.TableGraph(o.ID, o.Types(), key, o.Stored.Arr)
+	if retention != nil {
+		timers := draft.NewArrangement()
+		o.Stored.Others = []storage.Arrangement{timers}
+		graph = planner.RetainedTableGraph(o.ID, o.Types(), key, retention, o.Stored.Arr, timers)
+	}
 	var err error
 	if o.Graph, err = json.Marshal(graph); err != nil {
 		return fmt.Errorf("encode the graph of table %q: %w", o.Name, err)
 	}
-	return e.install(ctx, draft, o, []storage.NewArrangement{{Arr: o.Stored.Arr, Placement: storage.Result}})
+	return e.install(ctx, draft, o, newArrangements(o.Stored))
 }

@@ -21,8 +21,6 @@ func (s *Session) createMaterializedView(ctx context.Context, st *ast.CreateMate
 	switch {
 	case st.OrReplace:
 		return "", sqlerr.New(sqlerr.FeatureNotSupported, "CREATE OR REPLACE MATERIALIZED VIEW is not supported yet").At(st.Position())
-	case len(st.Options) > 0:
-		return "", sqlerr.New(sqlerr.FeatureNotSupported, "options of a materialized view are not supported yet").At(st.Options[0].Position())
 	}
 	schema, err := s.targetSchema(st.Name)
 	if err != nil {
@@ -33,6 +31,9 @@ func (s *Session) createMaterializedView(ctx context.Context, st *ast.CreateMate
 	}
 	q, err := s.bindView(st.Query, st.Columns, st.Name)
 	if err != nil {
+		return "", err
+	}
+	if err := s.viewRetention(q, st.Options); err != nil {
 		return "", err
 	}
 	s.noticeOrder(q)

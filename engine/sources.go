@@ -93,7 +93,7 @@ func (e *Engine) restore(ctx context.Context) error {
 		}
 		switch o.Kind {
 		case catalog.MaterializedView, catalog.Table, catalog.Index, catalog.Sink:
-			spec, err := viewSpec(o)
+			spec, err := e.viewSpec(o)
 			if err != nil {
 				return fmt.Errorf("restore %s %s: %w", o.Kind, o.Name, err)
 			}
@@ -127,10 +127,14 @@ func sourceSpec(o *catalog.Object, source connector.Source) dataflow.StreamSpec 
 }
 
 // viewSpec decodes the stored graph of a view or table.
-func viewSpec(o *catalog.Object) (dataflow.ViewSpec, error) {
+func (e *Engine) viewSpec(o *catalog.Object) (dataflow.ViewSpec, error) {
 	spec := dataflow.ViewSpec{ID: dataflow.RelationID(o.ID), Name: o.Name, Graph: &dataflow.Graph{}, Result: resultSpec(o)}
 	if err := json.Unmarshal(o.Graph, spec.Graph); err != nil {
 		return spec, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the dataflow graph of %q is damaged", o.Name)
+	}
+	if o.Kind == catalog.Table && spec.Graph.Timed() {
+		// Rows that expire count as changed for transactions that have read them.
+		spec.Committed = func(epoch uint64) { e.written[o.ID] = epoch }
 	}
 	return spec, nil
 }

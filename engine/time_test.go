@@ -38,11 +38,17 @@ func checkTimeLaw(t *testing.T, rnd *rand.Rand) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	db.setClock(at)
 	db.exec("CREATE TABLE e (id int PRIMARY KEY, k int, at timestamptz)")
-	views := map[string]string{}
+	db.exec("CREATE TABLE kept (id int PRIMARY KEY, k int, at timestamptz) WITH (RETENTION = '10 s' ON at); CREATE TABLE whole (id int PRIMARY KEY, k int, at timestamptz)")
+	db.exec("CREATE MATERIALIZED VIEW retained WITH (RETENTION = '12 s' ON at) AS SELECT id, at FROM e")
+	views := map[string]string{
+		"retained": "SELECT id, at FROM e WHERE at IS NULL OR at + INTERVAL '12 s' > now()",
+		"kept":     "SELECT * FROM whole WHERE at IS NULL OR at + INTERVAL '10 s' > now()",
+	}
 	for step := range 50 {
-		if step%3 == 0 && len(views) < len(timeQueries) {
-			name := fmt.Sprint("view", len(views))
-			query := timeQueries[len(views)]
+		db.exec(bothTables(rnd, step, at))
+		if next := len(views) - 2; step%3 == 0 && next < len(timeQueries) {
+			name := fmt.Sprint("view", next)
+			query := timeQueries[next]
 			db.exec("CREATE MATERIALIZED VIEW " + name + " AS " + query)
 			views[name] = query
 		}
@@ -63,6 +69,23 @@ func checkTimeLaw(t *testing.T, rnd *rand.Rand) {
 	}
 	db.setClock(at.Add(time.Hour))
 	compareViews(t, db, views)
+}
+
+// bothTables changes the table with retention, and in the other one the same rows:
+// those that have not expired.
+func bothTables(rnd *rand.Rand, step int, around time.Time) string {
+	when := around.Add(time.Duration(rnd.IntN(24000)-12000) * time.Millisecond).Format("'2006-01-02 15:04:05.999999Z07:00'")
+	alive := " AND (at IS NULL OR at + INTERVAL '10 s' > now())"
+	switch rnd.IntN(5) {
+	case 0:
+		change := fmt.Sprintf("SET at = %s, k = k + 1 WHERE id %% 3 = %d", when, rnd.IntN(3))
+		return "UPDATE kept " + change + "; UPDATE whole " + change + alive
+	case 1:
+		where := fmt.Sprintf("WHERE id %% 4 = %d", rnd.IntN(4))
+		return "DELETE FROM kept " + where + "; DELETE FROM whole " + where
+	}
+	rows := fmt.Sprintf("VALUES (%d, 1, %s), (%d, 2, NULL)", 2*step, when, 2*step+1)
+	return "INSERT INTO kept " + rows + "; INSERT INTO whole " + rows
 }
 
 func randomEvents(rnd *rand.Rand, around time.Time) string {

@@ -57,11 +57,15 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 // viewRoot is the plan whose rows the view keeps: a limit chooses rows, an
 // order without limit means nothing.
 func (q *Query) viewRoot() Node {
-	if q.Limit == nil && q.Offset == nil {
-		return q.visible()
+	root := q.visible()
+	if q.Limit != nil || q.Offset != nil {
+		top := &TopK{Input: q.Root, Order: q.Order, Limit: q.Limit, Offset: q.Offset}
+		root = (&Query{Root: top, Names: q.Names}).visible()
 	}
-	top := &TopK{Input: q.Root, Order: q.Order, Limit: q.Limit, Offset: q.Offset}
-	return (&Query{Root: top, Names: q.Names}).visible()
+	if q.Retention != nil {
+		root = &Temporal{Input: root, Bounds: []expr.ClockBound{*q.Retention}}
+	}
+	return root
 }
 
 func viewColumns(q *Query) ([]catalog.Column, error) {

@@ -122,6 +122,8 @@ type Query struct {
 	Offset *expr.Expr
 	Params []types.Type // types of $1, $2, ... as given or inferred
 	Views  []catalog.ID // plain views whose queries took the place of their names
+	// Retention, of a view: its rows leave by the clock; over the visible columns.
+	Retention *expr.ClockBound
 }
 
 // Types returns the types of the visible columns.

@@ -44,6 +44,9 @@ func (p *parser) option() *ast.Option {
 	} else if !p.is(',') && !p.is(')') {
 		o.Value = p.optionValue()
 	}
+	if o.Name == "retention" && o.Value != nil && p.acceptKw(kwOn) {
+		o.On = p.colID()
+	}
 	return o
 }
 

@@ -70,6 +70,8 @@ type Option struct {
 	// Value is nil when the option was given without one. Bare words are
 	// StringLit, on and off among them; true and false are BoolLit.
 	Value Expr
+	// On is the column of RETENTION = 'interval' ON column, "" if there is none.
+	On string
 }
 
 // SecretRef is SECRET name as the value of an option.

@@ -210,6 +210,10 @@ func (p *printer) option(o *Option) {
 		p.s(" = ")
 		p.optionValue(o.Value)
 	}
+	if o.On != "" {
+		p.s(" ON ")
+		p.ident(o.On)
+	}
 }
 
 // optionValue prints a value. A bare word stands for its text, and "secret"
