@@ -20,18 +20,31 @@ func BindType(n *ast.TypeName) (types.Type, error) {
 	}
 	var mods []int
 	for _, m := range n.Mods {
+		sign := ""
+		if minus, ok := m.(*ast.UnaryExpr); ok && minus.Op == "-" {
+			m, sign = minus.Expr, "-"
+		}
 		lit, ok := m.(*ast.NumberLit)
 		if !ok {
 			return 0, sqlerr.New(sqlerr.InvalidParameterValue, "type modifiers must be simple constants or identifiers").At(n.Position())
 		}
-		v, err := strconv.Atoi(lit.Text)
+		v, err := strconv.Atoi(sign + lit.Text)
 		if err != nil {
 			return 0, sqlerr.New(sqlerr.InvalidParameterValue, "invalid type modifier %q", lit.Text).At(m.Position())
 		}
 		mods = append(mods, v)
 	}
-	t, ok := types.Lookup(n.Name, mods)
+	name := n.Name
+	if name == "char" { // the keyword is bpchar here
+		name = `"char"`
+	}
+	t, ok := types.Lookup(name, mods)
 	if !ok {
+		if base, known := types.Lookup(name, nil); known {
+			if _, err := types.ParseTypmod(base, mods); err != nil {
+				return 0, sqlerr.From(err).At(n.Position())
+			}
+		}
 		return 0, undefinedType(n)
 	}
 	if n.Fields != ast.IntervalAll {

@@ -131,6 +131,10 @@ func convert(e *Expr, from, to types.Type, ctx CoercionContext) (*Expr, error) {
 	if isString(from) {
 		return fromTextCall(e, to), nil
 	}
+	if to.IsArray() && (from == types.BoolArray || from == types.Int4Array && to == types.BoolArray) {
+		f, _ := Lookup(castBoolsFunc)
+		return newCall(f, to, e.Pos, e), nil
+	}
 	name := toTextFunc
 	if styled(from) || styled(from.Elem()) {
 		name = toTextStyledFunc

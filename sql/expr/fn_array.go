@@ -2,6 +2,8 @@ package expr
 
 import (
 	"bytes"
+	"slices"
+	"strconv"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -227,11 +229,17 @@ func (t *tables) addArraySets() {
 				if c.args[0].isNull(row) {
 					return 0, errNull
 				}
-				_, list, err := decodeArray(at, a.at(row))
+				dims, list, err := decodeArray(at, a.at(row))
+				if err == nil && len(dims) > 1 {
+					err = sqlerr.New(sqlerr.FeatureNotSupported, "searching for elements in multidimensional arrays is not supported")
+				}
+				if err != nil {
+					return 0, err
+				}
 				e := c.args[1].Datum(row & c.args[1].mask)
 				for i, d := range list {
 					if d.Null && e.Null || !d.Null && !e.Null && types.Compare(at.Elem(), d, e) == 0 {
-						return int64(i) + 1, err
+						return int64(i) + int64(dims[0].Lower), nil
 					}
 				}
 				return 0, errNull
@@ -265,7 +273,7 @@ func listAt(at types.Type, a *arg, row int) ([]types.Dim, []types.Datum, error) 
 }
 
 func errNotOneDimension() error {
-	return sqlerr.New("2202E", "argument must be empty or one-dimensional array")
+	return sqlerr.New("22000", "argument must be empty or one-dimensional array")
 }
 
 func (t *tables) addArrayBuilders() {
@@ -290,9 +298,11 @@ func (t *tables) addArrayBuilders() {
 			}
 			e := c.args[elem].Datum(row & c.args[elem].mask)
 			if list == 0 {
-				return nil, append(elems, e), err
+				elems = append(elems, e)
+			} else {
+				elems = append([]types.Datum{e}, elems...)
 			}
-			return nil, append([]types.Datum{e}, elems...), err
+			return resized(dims, len(elems)), elems, err
 		})
 	}
 	t.op("||", t.fn("array_append(anyarray,anyelement) anyarray", add(0, 1), alwaysNotNull))
@@ -311,10 +321,9 @@ func (t *tables) addArrayBuilders() {
 			return db, b, err
 		case len(b) == 0:
 			return da, a, err
-		case len(da) > 1 || len(db) > 1:
-			return nil, nil, sqlerr.New(sqlerr.FeatureNotSupported, "concatenation of multidimensional arrays is not supported")
 		}
-		return nil, append(a, b...), err
+		dims, err := joinedDims(da, db)
+		return dims, append(a, b...), err
 	}), notStrict, nullable))
 	t.fn("array_remove(anyarray,anyelement) anyarray", arrayRows(func(at types.Type, c *call, row int) ([]types.Dim, []types.Datum, error) {
 		if c.args[0].isNull(row) {
@@ -331,11 +340,67 @@ func (t *tables) addArrayBuilders() {
 				kept = append(kept, d)
 			}
 		}
-		return nil, kept, err
+		return resized(dims, len(kept)), kept, err
 	}), notStrict, nullable)
 }
 
+// resized returns the dimension of a list of n elements that keeps its lower
+// bound; nil where it has none.
+func resized(dims []types.Dim, n int) []types.Dim {
+	if len(dims) == 0 || n == 0 {
+		return nil
+	}
+	return []types.Dim{{Len: int32(n), Lower: dims[0].Lower}}
+}
+
+// joinedDims returns the dimensions of two arrays joined at their first one; an
+// array of one dimension less counts as one element of the other.
+func joinedDims(a, b []types.Dim) ([]types.Dim, error) {
+	longer, shorter := a, b
+	if len(b) > len(a) {
+		longer, shorter = b, a
+	}
+	out := slices.Clone(longer)
+	switch {
+	case len(longer) == len(shorter) && slices.Equal(a[1:], b[1:]):
+		out[0].Len = a[0].Len + b[0].Len
+	case len(longer) == len(shorter)+1 && slices.Equal(longer[1:], shorter):
+		out[0].Len++
+	default:
+		return nil, sqlerr.New("2202E", "cannot concatenate incompatible arrays")
+	}
+	return out, nil
+}
+
+// castBools casts arrays from and to boolean[], whose elements are not cast as
+// their text is: true is 'true' as a text and 1 as an integer.
+func castBools(s *site) (kernel, error) {
+	from, to := s.args[0].Type.Elem(), s.ret.Elem()
+	return appending(func(c *call) func([]byte, int) ([]byte, error) {
+		a := bound[[]byte](c, 0)
+		return func(dst []byte, row int) ([]byte, error) {
+			dims, elems, err := decodeArray(s.args[0].Type, a.at(row))
+			if err != nil {
+				return dst, err
+			}
+			for i, d := range elems {
+				switch {
+				case d.Null:
+				case to == types.Bool:
+					elems[i] = types.Datum{Bool: d.Int != 0}
+				case from == types.Bool && isString(to):
+					elems[i] = types.Datum{Bytes: strconv.AppendBool(nil, d.Bool)}
+				case from == types.Bool:
+					elems[i] = types.Datum{Int: int64(bit(d.Bool))}
+				}
+			}
+			return types.AppendArray(dst, to, dims, elems), nil
+		}
+	})(s)
+}
+
 func (t *tables) addArrayText() {
+	t.fn(castBoolsFunc+" any", castBools, internal)
 	t.fn("array_to_string(anyarray,text) text", arrayToString, usesSettings)
 	t.fn("array_to_string(anyarray,text,text) text", arrayToString, usesSettings, notStrict, nullable)
 	t.fn("string_to_array(text,text) _text", stringToArray, notStrict, nullable)

@@ -16,6 +16,7 @@ const (
 	toTextStyledFunc   = "to_text_styled(any)"
 	fromTextFunc       = "from_text(text)"
 	fromTextStyledFunc = "from_text_styled(text)"
+	castBoolsFunc      = "cast_bools(anyarray)"
 )
 
 // addCasts registers pg_cast: what a cast does and in which contexts it may be
@@ -70,6 +71,9 @@ func (t *tables) addIntCasts() {
 	t.castFn("int4", "char", Explicit, app1e(func(dst []byte, a int64) ([]byte, error) {
 		if a < math.MinInt8 || a > math.MaxInt8 {
 			return dst, sqlerr.New(sqlerr.NumericValueOutOfRange, `"char" out of range`)
+		}
+		if a == 0 {
+			return dst, nil
 		}
 		return append(dst, byte(a)), nil
 	}))
@@ -182,13 +186,14 @@ func (t *tables) addTextCasts() {
 	t.relabelled("name", "text", Implicit)
 	t.relabelled("name", "varchar", Assignment)
 	t.relabelled("name", "bpchar", Assignment)
-	first := app1(func(dst, a []byte) []byte { return append(dst, a[:min(1, len(a))]...) })
+	read := app1(func(dst, a []byte) []byte { return append(dst, types.ParseChar(a)...) })
+	write := app1(types.AppendChar)
 	for _, s := range []string{"text", "varchar", "bpchar"} {
-		t.castFn(s, "char", Assignment, first)
+		t.castFn(s, "char", Assignment, read)
 	}
-	t.relabelled("char", "text", Implicit)
-	t.relabelled("char", "varchar", Assignment)
-	t.relabelled("char", "bpchar", Assignment)
+	t.castFn("char", "text", Implicit, write)
+	t.castFn("char", "varchar", Assignment, write)
+	t.castFn("char", "bpchar", Assignment, write)
 	word := app1(func(dst []byte, a bool) []byte { return strconv.AppendBool(dst, a) })
 	for _, s := range []string{"text", "varchar", "bpchar"} {
 		t.castFn("bool", s, Assignment, word)

@@ -239,6 +239,8 @@ func (t *tables) addFloatFunctions() {
 	plain([]string{"sign"}, floatSign)
 	plain([]string{"atan"}, math.Atan)
 	plain([]string{"radians"}, func(a float64) float64 { return a * (math.Pi / 180) })
+	plain([]string{"sinh"}, math.Sinh)
+	plain([]string{"cosh"}, math.Cosh)
 	plain([]string{"tanh"}, math.Tanh)
 	plain([]string{"asinh"}, math.Asinh)
 	checked(func(a float64) (float64, error) { return divFloats(a, math.Pi/180) }, "degrees")
@@ -250,8 +252,6 @@ func (t *tables) addFloatFunctions() {
 	checked(finite(math.Sin), "sin")
 	checked(finite(math.Cos), "cos")
 	checked(finite(math.Tan), "tan")
-	checked(overflowing(math.Sinh), "sinh")
-	checked(overflowing(math.Cosh), "cosh")
 	checked(unit(math.Asin), "asin")
 	checked(unit(math.Acos), "acos")
 	t.fn("atan2(float8,float8) float8", fn2(math.Atan2))
@@ -328,16 +328,6 @@ func finite(f func(float64) float64) func(float64) (float64, error) {
 	}
 }
 
-func overflowing(f func(float64) float64) func(float64) (float64, error) {
-	return func(a float64) (float64, error) {
-		r := f(a)
-		if isInf(r) && !isInf(a) {
-			return 0, errFloatOverflow()
-		}
-		return r, nil
-	}
-}
-
 // unit is for functions defined between -1 and 1.
 func unit(f func(float64) float64) func(float64) (float64, error) {
 	return func(a float64) (float64, error) {
@@ -352,7 +342,7 @@ func floatPower(a, b float64) (float64, error) {
 	switch {
 	case a == 0 && b < 0:
 		return 0, sqlerr.New(sqlerr.InvalidArgumentForPowerFunction, "zero raised to a negative power is undefined")
-	case a < 0 && !isInf(b) && b == b && math.Floor(b) != b && !isInf(a):
+	case a < 0 && b == b && math.Floor(b) != b:
 		return 0, errComplexPower()
 	}
 	r := math.Pow(a, b)

@@ -67,6 +67,9 @@ func (t *tables) addJSONAccess(typ string) {
 			return found(dst, v, ok)
 		}), nullable))
 		t.op(k.op, t.fn(typ+"_array_element"+k.suffix+"("+typ+",int4) "+k.ret, app2e(func(dst, a []byte, i int64) ([]byte, error) {
+			if typ == "jsonb" && (i == 0 || i == -1) && isJSONScalar(a) {
+				return found(dst, a, true) // jsonb holds a scalar as an array of one element
+			}
 			v, ok := types.JSONElem(a, int(i))
 			return found(dst, v, ok)
 		}), nullable))
@@ -100,6 +103,11 @@ func (t *tables) addJSONAccess(typ string) {
 		}
 		return 0, sqlerr.New(sqlerr.InvalidParameterValue, "cannot get array length of a scalar")
 	}))
+}
+
+func isJSONScalar(a []byte) bool {
+	kind := types.JSONTypeof(a)
+	return kind != "object" && kind != "array"
 }
 
 // textElements returns the elements of a text array; NULL is nil.

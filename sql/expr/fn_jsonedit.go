@@ -45,7 +45,7 @@ func (e *jsonEdit) apply(dst, a, path []byte) ([]byte, error) {
 		}
 		return dst, sqlerr.New(sqlerr.InvalidParameterValue, "cannot set path in scalar")
 	}
-	if len(steps) == 0 {
+	if len(steps) == 0 || e.remove && types.JSONLen(a) == 0 {
 		return append(dst, a...), nil
 	}
 	text, err := e.walk(nil, a, steps, 1)

@@ -150,8 +150,8 @@ func (r *momentReader) field(w, spelled string, adjacent bool) (err error) {
 	case "YYYY", "IYYY":
 		r.year, err = r.number(w, 4, adjacent)
 	case "YYY", "YY", "Y":
-		if r.year, err = r.number(w, len(w), adjacent); err == nil && r.year < 100 {
-			r.year += 2000 - 100*int64(bit(r.year >= 70))
+		if r.year, err = r.number(w, len(w), adjacent); err == nil {
+			r.year = nearestYear(r.year)
 		}
 	case "MM":
 		r.month, err = r.number(w, 2, adjacent)
@@ -189,6 +189,19 @@ func (r *momentReader) field(w, spelled string, adjacent bool) (err error) {
 		err = r.name(w, spelled)
 	}
 	return err
+}
+
+// nearestYear completes a year of up to three digits to the one nearest to 2020.
+func nearestYear(y int64) int64 {
+	switch {
+	case y < 0 || y >= 1000:
+		return y
+	case y < 70, y >= 100 && y < 520:
+		return y + 2000
+	case y < 100:
+		return y + 1900
+	}
+	return y + 1000
 }
 
 // name reads words: months, days of the week, halves of the day and eras.

@@ -77,7 +77,7 @@ func parseBytesText(t Type, s []byte, env *Env) ([]byte, error) {
 	case Name:
 		s = truncateName(s)
 	case Char:
-		s = s[:min(len(s), 1)]
+		return ParseChar(s), nil
 	}
 	return append(make([]byte, 0, len(s)), s...), nil
 }
@@ -113,6 +113,8 @@ func AppendText(dst []byte, t Type, d Datum, env *Env) []byte {
 		return AppendInterval(dst, d.Ival, env)
 	case Bytea:
 		return AppendBytea(dst, d.Bytes)
+	case Char:
+		return AppendChar(dst, d.Bytes)
 	case UUID:
 		return AppendUUID(dst, d.Bytes)
 	case Record:
