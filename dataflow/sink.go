@@ -29,6 +29,8 @@ type SinkSpec struct {
 	Arr   storage.Arrangement
 	Types []types.Type
 	Sink  connector.Sink
+	// Timeline tells whether what the sink holds comes from this database.
+	Timeline Timeline
 }
 
 // SinkOptions are the bounds and seams of a SinkWriter. Zero values choose the
@@ -210,7 +212,7 @@ func (w *SinkWriter) awaitResume(ctx context.Context) {
 		defer cancel()
 		defer context.AfterFunc(ctx, cancel)()
 		epoch := w.runtime.Epoch()
-		err := w.spec.Sink.Rebase(both, epoch)
+		err := w.spec.Sink.Rebase(both, w.spec.Timeline.Mark(epoch))
 		w.setState(StateStalled, "connecting")
 		q.done <- resumed{epoch, err}
 	}
@@ -256,18 +258,18 @@ func (w *SinkWriter) wait(ctx context.Context, d time.Duration, signal <-chan st
 
 // session writes until something fails; progress says whether it wrote.
 func (w *SinkWriter) session(ctx context.Context) (progress bool, err error) {
-	session, epoch, err := w.spec.Sink.Begin(ctx)
+	session, at, err := w.spec.Sink.Begin(ctx)
 	if err != nil {
 		w.stall(ctx, err)
 		return false, err
 	}
 	defer session.Close()
 	w.opts.FailPoint("sink-begun")
-	if now := w.runtime.Epoch(); epoch > now {
-		return false, fmt.Errorf("%w: it has been written up to epoch %d, but this database is at epoch %d", connector.ErrDiverged, epoch, now)
+	if err := w.known(at); err != nil {
+		return false, err
 	}
-	w.sent = epoch
-	w.written(epoch, 0, false)
+	w.sent = at.Epoch
+	w.written(at.Epoch, 0, false)
 	w.setState(StateRunning, "")
 	inner, cancel := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
@@ -280,6 +282,17 @@ func (w *SinkWriter) session(ctx context.Context) (progress bool, err error) {
 	cancel(nil)
 	watch.Wait()
 	return progress, err
+}
+
+// known refuses to go on from a state that this database never had.
+func (w *SinkWriter) known(at connector.Mark) error {
+	if now := w.runtime.Epoch(); at.Epoch > now {
+		return fmt.Errorf("%w: it has been written up to epoch %d, but this database is at epoch %d", connector.ErrDiverged, at.Epoch, now)
+	}
+	if !w.spec.Timeline.Contains(at) {
+		return fmt.Errorf("%w: it has been written up to epoch %d by a copy of this database that went another way", connector.ErrDiverged, at.Epoch)
+	}
+	return nil
 }
 
 // watch asks the external system from time to time whether it is still there,
@@ -340,7 +353,7 @@ func (w *SinkWriter) step(ctx context.Context, session connector.SinkSession) (w
 		return false, nil
 	}
 	w.last = w.opts.Now()
-	err = session.Write(ctx, p.to, func(emit func(*zset.Batch) error) error { return w.read(snap, p.to, emit) })
+	err = session.Write(ctx, w.spec.Timeline.Mark(p.to), func(emit func(*zset.Batch) error) error { return w.read(snap, p.to, emit) })
 	if err != nil {
 		return false, err
 	}

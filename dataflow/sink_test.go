@@ -24,6 +24,7 @@ type memSink struct {
 
 	mu      sync.Mutex
 	epoch   uint64
+	opening string
 	keyed   map[string]string // upserting: key -> row
 	rows    map[string]int64  // appending
 	writes  int
@@ -59,23 +60,23 @@ func (m *memSink) fault() sinkFault {
 	return m.fail(m.calls)
 }
 
-func (m *memSink) Begin(ctx context.Context) (connector.SinkSession, uint64, error) {
+func (m *memSink) Begin(ctx context.Context) (connector.SinkSession, connector.Mark, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.session++
 	if m.fault() != sinkFine {
-		return nil, 0, errSinkDown
+		return nil, connector.Mark{}, errSinkDown
 	}
-	return &memSession{sink: m, id: m.session}, m.epoch, ctx.Err()
+	return &memSession{sink: m, id: m.session}, connector.Mark{Epoch: m.epoch, Opening: m.opening}, ctx.Err()
 }
 
-func (m *memSink) Rebase(ctx context.Context, epoch uint64) error {
+func (m *memSink) Rebase(ctx context.Context, at connector.Mark) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.session++
 	fault := m.fault()
 	if fault == sinkFine || fault == sinkAfter {
-		m.epoch = epoch
+		m.epoch, m.opening = at.Epoch, at.Opening
 	}
 	if fault != sinkFine {
 		return errSinkDown
@@ -99,8 +100,8 @@ func (s *memSession) Check(context.Context) error {
 	return s.sink.gone
 }
 
-func (s *memSession) Write(ctx context.Context, epoch uint64, rows func(emit func(*zset.Batch) error) error) error {
-	m := s.sink
+func (s *memSession) Write(ctx context.Context, at connector.Mark, rows func(emit func(*zset.Batch) error) error) error {
+	m, epoch := s.sink, at.Epoch
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.closed || s.id != m.session {
@@ -138,7 +139,7 @@ func (s *memSession) Write(ctx context.Context, epoch uint64, rows func(emit fun
 	if err != nil {
 		return err
 	}
-	m.keyed, m.rows, m.epoch = keyed, plain, epoch
+	m.keyed, m.rows, m.epoch, m.opening = keyed, plain, epoch, at.Opening
 	m.writes++
 	m.largest = max(m.largest, n)
 	m.states[epoch] = keyed
@@ -420,16 +421,21 @@ func TestSinkPieces(t *testing.T) {
 }
 
 // TestSinkDiverged: a sink that is ahead of the database is left alone, and so
-// is one that says so itself.
+// is one that a copy of the database has written, and one that says so itself.
 func TestSinkDiverged(t *testing.T) {
-	for _, ahead := range []bool{true, false} {
+	for _, how := range []string{"ahead", "another way", "says so"} {
 		w := newSinkWorld(t, true)
 		w.start()
 		w.mustView(keyedTable())
 		w.mustView(outboxView(sinkTable, true, func(uint64) {}))
 		w.change(rand.New(rand.NewPCG(1, 1)), 5)
 		spec := SinkSpec{ID: sinkID, Name: "sink", Arr: 120, Types: topicTypes(), Sink: w.sink}
-		if w.sink.epoch = 1000; !ahead {
+		switch how {
+		case "ahead":
+			w.sink.epoch = 1000
+		case "another way":
+			w.sink.epoch, w.sink.opening, spec.Timeline = 1, "other", Timeline{{"mine", 1}}
+		default:
 			spec.Sink = divergedSink{w.sink}
 		}
 		w.writer = NewSinkWriter(w.rt, spec, w.opts)
@@ -442,7 +448,7 @@ func TestSinkDiverged(t *testing.T) {
 		cancel()
 		<-done
 		if s := w.writer.Status(); s.Reason == "" || w.sink.writes != 0 {
-			t.Errorf("%+v, %d writes", s, w.sink.writes)
+			t.Errorf("%s: %+v, %d writes", how, s, w.sink.writes)
 		}
 	}
 }
@@ -519,8 +525,8 @@ func changedKeys(before, after map[int64]int64) (n int) {
 
 type divergedSink struct{ *memSink }
 
-func (divergedSink) Begin(context.Context) (connector.SinkSession, uint64, error) {
-	return nil, 0, fmt.Errorf("%w: the topic is another one", connector.ErrDiverged)
+func (divergedSink) Begin(context.Context) (connector.SinkSession, connector.Mark, error) {
+	return nil, connector.Mark{}, fmt.Errorf("%w: the topic is another one", connector.ErrDiverged)
 }
 
 // TestSinkStatus: what is wrong is told, and that it is over.

@@ -199,6 +199,37 @@ func TestRestoredSink(t *testing.T) {
 	}
 }
 
+// TestCopiedSink: a copy of the database that has got further than the original
+// when it meets the sink is not taken for it.
+func TestCopiedSink(t *testing.T) {
+	s := newSinkTest(t)
+	s.await("running lag 0")
+	s.restart() // the second opening
+	s.await("running lag 0")
+	s.close()
+	backup := filepath.Join(t.TempDir(), "backup")
+	if err := os.CopyFS(backup, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	s.exec("INSERT INTO t VALUES (3, 'later')")
+	s.await("running lag 0")
+	s.close()
+	s.c.StopFake()
+	s.dir = backup
+	s.open()
+	for i := range 20 {
+		s.exec(fmt.Sprintf("INSERT INTO t VALUES (%d, 'now')", 10+i))
+	}
+	s.c.RestartFake(t)
+	s.await("diverged")
+	s.exec("ALTER SINK s RESUME")
+	s.exec("INSERT INTO t VALUES (4, 'd')")
+	s.restart()
+	s.await("running lag 0")
+	s.holds(4, rowsOf(1, "a", 2, "b", 3, "later", 4, "d"))
+}
+
 // TestAlterSinkRefused: what ALTER SINK does not do.
 func TestAlterSinkRefused(t *testing.T) {
 	s := newSinkTest(t)

@@ -175,6 +175,7 @@ func (s *Session) installSink(ctx context.Context, n *newSink) error {
 	}
 	if writer != nil {
 		s.prepareSink(ctx, o, writer)
+		meta = append(meta, e.timeline.change...)
 	}
 	cmd.Meta, cmd.AddViews, cmd.Create = meta, []dataflow.ViewSpec{spec}, stateArrangements(plan.Stored)
 	if _, err := e.runtime.Do(ctx, cmd); err != nil {

@@ -45,6 +45,8 @@ type Engine struct {
 	catalog atomic.Pointer[catalog.Catalog]
 	sources *sources
 	sinks   *sinks
+	// timeline is fixed before the loop starts.
+	timeline *timeline
 
 	// written holds the epoch of each table's last change since the start; only
 	// the epoch loop's goroutine uses it (Command.Prepare).
@@ -102,6 +104,12 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.catalog.Store(cat)
+	if e.timeline, err = loadTimeline(e.store); err != nil {
+		return err
+	}
+	if err := e.timeline.begin(e.store, cat, e.opts); err != nil {
+		return err
+	}
 	runtimeOptions := dataflow.Options{Log: e.opts.Log, Now: e.opts.Now, FailPoint: e.opts.FailPoint}
 	if e.runtime, err = dataflow.New(dataflow.OverStorage(e.store), runtimeOptions); err != nil {
 		return err

@@ -117,6 +117,7 @@ func (e *Engine) openSink(o *catalog.Object, spec *dataflow.ViewSpec) (*runningS
 	}
 	writer := dataflow.NewSinkWriter(e.runtime, dataflow.SinkSpec{
 		ID: dataflow.RelationID(o.ID), Name: o.Name, Arr: o.Stored.Arr, Types: o.Types(), Sink: sink,
+		Timeline: e.timeline.history,
 	}, dataflow.SinkOptions{Log: e.opts.Log, FailPoint: e.opts.FailPoint})
 	spec.Committed = writer.Committed
 	return &runningSink{writer: writer, kafka: sink}, nil

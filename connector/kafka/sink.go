@@ -144,27 +144,27 @@ func awaitTopic(ctx context.Context, cl *kgo.Client, topic string) (*layout, err
 }
 
 // Begin opens a session.
-func (s *Sink) Begin(ctx context.Context) (connector.SinkSession, uint64, error) {
-	session, epoch, err := s.begin(ctx)
+func (s *Sink) Begin(ctx context.Context) (connector.SinkSession, connector.Mark, error) {
+	session, at, err := s.begin(ctx)
 	if err != nil {
-		return nil, 0, s.error(err)
+		return nil, connector.Mark{}, s.error(err)
 	}
-	return session, epoch, nil
+	return session, at.mark(), nil
 }
 
-func (s *Sink) begin(ctx context.Context) (*sinkSession, uint64, error) {
+func (s *Sink) begin(ctx context.Context) (*sinkSession, progress, error) {
 	// From here on an earlier session cannot write any more, and what it had
 	// begun has been committed or aborted: only then its progress is final.
 	cl, err := s.takeOver(ctx, s.opts.TransactionalID)
 	if err != nil {
-		return nil, 0, err
+		return nil, progress{}, err
 	}
 	at, topic, err := s.recover(ctx)
 	if err != nil {
 		cl.Close()
-		return nil, 0, err
+		return nil, at, err
 	}
-	return newSinkSession(s, cl, topic), at.Epoch, nil
+	return newSinkSession(s, cl, topic), at, nil
 }
 
 // recover reads what earlier sessions have committed, and the id of the topic.
@@ -191,7 +191,7 @@ func (s *Sink) recover(ctx context.Context) (at progress, topic string, err erro
 }
 
 // Rebase writes a transaction without rows.
-func (s *Sink) Rebase(ctx context.Context, epoch uint64) error {
+func (s *Sink) Rebase(ctx context.Context, at connector.Mark) error {
 	cl, err := s.takeOver(ctx, s.opts.TransactionalID)
 	if err != nil {
 		return s.error(err)
@@ -203,7 +203,7 @@ func (s *Sink) Rebase(ctx context.Context, epoch uint64) error {
 	}
 	session := newSinkSession(s, cl, topic)
 	defer session.Close()
-	return session.Write(ctx, epoch, func(func(*zset.Batch) error) error { return nil })
+	return session.Write(ctx, at, func(func(*zset.Batch) error) error { return nil })
 }
 
 // takeOver shuts out earlier sessions with a transactional id, ends their

@@ -21,7 +21,10 @@ const progressTopic = "__streamdb_progress"
 type progress struct {
 	Epoch   uint64 `json:"epoch"`    // all changes up to it are in the sink's topic
 	TopicID string `json:"topic_id"` // of the topic that they were written to
+	Opening string `json:"opening,omitempty"`
 }
+
+func (p progress) mark() connector.Mark { return connector.Mark{Epoch: p.Epoch, Opening: p.Opening} }
 
 // ensureProgress makes the progress topic if there is none.
 func ensureProgress(ctx context.Context, cl *kgo.Client) error {

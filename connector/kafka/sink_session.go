@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/connector/format/json"
 	"github.com/streamdb/streamdb/dataflow/zset"
 )
@@ -50,19 +51,19 @@ func newSinkSession(s *Sink, cl *kgo.Client, topic string) *sinkSession {
 }
 
 // Write is one Kafka transaction.
-func (s *sinkSession) Write(ctx context.Context, epoch uint64, rows func(emit func(*zset.Batch) error) error) error {
+func (s *sinkSession) Write(ctx context.Context, at connector.Mark, rows func(emit func(*zset.Batch) error) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s.watch = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
 	defer s.watch.Stop()
-	err := s.write(ctx, epoch, rows)
+	err := s.write(ctx, at, rows)
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		err = errStalled
 	}
 	return s.sink.error(err)
 }
 
-func (s *sinkSession) write(ctx context.Context, epoch uint64, rows func(emit func(*zset.Batch) error) error) error {
+func (s *sinkSession) write(ctx context.Context, at connector.Mark, rows func(emit func(*zset.Batch) error) error) error {
 	if err := s.client.BeginTransaction(); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (s *sinkSession) write(ctx context.Context, epoch uint64, rows func(emit fu
 	if err := s.send(ctx); err != nil {
 		return err
 	}
-	value, err := stdjson.Marshal(progress{Epoch: epoch, TopicID: s.topic})
+	value, err := stdjson.Marshal(progress{Epoch: at.Epoch, TopicID: s.topic, Opening: at.Opening})
 	if err != nil {
 		return fmt.Errorf("encode the progress: %w", err)
 	}

@@ -61,9 +61,9 @@ func (s *testSink) begin() (connector.SinkSession, uint64) {
 	s.t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
-		session, epoch, err := s.sink.Begin(s.t.Context())
+		session, at, err := s.sink.Begin(s.t.Context())
 		if err == nil {
-			return session, epoch
+			return session, at.Epoch
 		}
 		if time.Now().After(deadline) {
 			s.t.Fatalf("begin: %v", err)
@@ -167,7 +167,7 @@ func TestSinkUpserts(t *testing.T) {
 		if epoch == 0 {
 			continue
 		}
-		if err := session.Write(t.Context(), uint64(epoch), rowsOf(changes...)); err != nil {
+		if err := session.Write(t.Context(), connector.Mark{Epoch: uint64(epoch)}, rowsOf(changes...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestSinkAppends(t *testing.T) {
 	c := kafkatest.Start(t)
 	s := newTestSink(t, c, c.Topic(t, 3), EnvelopeAppend)
 	session, _ := s.begin()
-	if err := session.Write(t.Context(), 5, rowsOf(change{1, "a", 2}, change{2, "b", 1}, change{1, "a", 1})); err != nil {
+	if err := session.Write(t.Context(), connector.Mark{Epoch: 5}, rowsOf(change{1, "a", 2}, change{2, "b", 1}, change{1, "a", 1})); err != nil {
 		t.Fatal(err)
 	}
 	session.Close()
@@ -208,7 +208,7 @@ func TestSinkUnfinished(t *testing.T) {
 	between, _ := other.begin()
 	defer between.Close()
 	first, _ := s.begin()
-	if err := first.Write(t.Context(), 1, rowsOf(change{1, "a", 1})); err != nil {
+	if err := first.Write(t.Context(), connector.Mark{Epoch: 1}, rowsOf(change{1, "a", 1})); err != nil {
 		t.Fatal(err)
 	}
 	dead := first.(*sinkSession)
@@ -231,7 +231,7 @@ func TestSinkUnfinished(t *testing.T) {
 	if d := time.Since(start); d > transactionTimeout/4 {
 		t.Errorf("it took %v to begin", d)
 	}
-	if err := between.Write(t.Context(), 9, rowsOf(change{3, "other", 1})); err != nil {
+	if err := between.Write(t.Context(), connector.Mark{Epoch: 9}, rowsOf(change{3, "other", 1})); err != nil {
 		t.Fatalf("another sink was shut out, too: %v", err)
 	}
 	dead.client.Produce(t.Context(), &kgo.Record{Topic: s.opts.Topic, Value: []byte("zombie")}, nil)
@@ -240,7 +240,7 @@ func TestSinkUnfinished(t *testing.T) {
 		t.Error("the former session could commit")
 	}
 	first.Close()
-	if err := second.Write(t.Context(), 2, rowsOf(change{2, "b", 1})); err != nil {
+	if err := second.Write(t.Context(), connector.Mark{Epoch: 2}, rowsOf(change{2, "b", 1})); err != nil {
 		t.Fatal(err)
 	}
 	all, _, _ := s.committed()
@@ -263,7 +263,8 @@ func (s *testSink) writeAll(n uint64) {
 	s.t.Helper()
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
-		session, epoch, err := s.sink.Begin(s.t.Context())
+		session, at, err := s.sink.Begin(s.t.Context())
+		epoch := at.Epoch
 		if err != nil {
 			time.Sleep(5 * time.Millisecond)
 			continue
@@ -272,7 +273,7 @@ func (s *testSink) writeAll(n uint64) {
 			s.t.Fatalf("a session begins at epoch %d, but %d was written", epoch, s.epoch)
 		}
 		for i := 0; err == nil && epoch < n && i < 2; i++ {
-			if err = session.Write(s.t.Context(), epoch+1, rowsOf(change{int64(epoch + 1), "row", 1})); err == nil {
+			if err = session.Write(s.t.Context(), connector.Mark{Epoch: epoch + 1}, rowsOf(change{int64(epoch + 1), "row", 1})); err == nil {
 				epoch++
 				s.epoch = epoch
 			}
@@ -326,7 +327,7 @@ func TestSinkFaults(t *testing.T) {
 			for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID} {
 				s := newTestSink(t, c, c.Topic(t, 1), EnvelopeAppend)
 				session, _ := s.begin()
-				if err := session.Write(t.Context(), 1, rowsOf(change{1, "row", 1})); err != nil {
+				if err := session.Write(t.Context(), connector.Mark{Epoch: 1}, rowsOf(change{1, "row", 1})); err != nil {
 					t.Fatal(err)
 				}
 				s.epoch = 1
@@ -361,7 +362,7 @@ func TestSinkCommitLost(t *testing.T) {
 	s := newTestSink(t, c, c.Topic(t, 1), EnvelopeAppend)
 	session, _ := s.begin()
 	inner := session.(*sinkSession)
-	if err := session.Write(t.Context(), 1, rowsOf(change{1, "row", 1})); err != nil {
+	if err := session.Write(t.Context(), connector.Mark{Epoch: 1}, rowsOf(change{1, "row", 1})); err != nil {
 		t.Fatal(err)
 	}
 	// The process dies between the commit and what it would have done then.
@@ -381,7 +382,7 @@ func TestSinkBrokerRestarts(t *testing.T) {
 	c := kafkatest.StartFake(t, 1)
 	s := newTestSink(t, c, c.Topic(t, 1), EnvelopeAppend)
 	session, _ := s.begin()
-	if err := session.Write(t.Context(), 1, rowsOf(change{1, "row", 1})); err != nil {
+	if err := session.Write(t.Context(), connector.Mark{Epoch: 1}, rowsOf(change{1, "row", 1})); err != nil {
 		t.Fatal(err)
 	}
 	s.epoch = 1
@@ -393,7 +394,7 @@ func TestSinkBrokerRestarts(t *testing.T) {
 		t.Fatalf("the check without a broker: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	err := session.Write(ctx, 2, rowsOf(change{2, "row", 1}))
+	err := session.Write(ctx, connector.Mark{Epoch: 2}, rowsOf(change{2, "row", 1}))
 	cancel()
 	if err == nil {
 		t.Fatal("a write without a broker succeeded")
