@@ -172,7 +172,7 @@ func (r *Runtime) settleInput(in *input) {
 		in.phase = phaseChasing
 		r.settleInput(in)
 	case phaseChasing:
-		if len(in.kept) == 0 {
+		if len(in.kept) == 0 && !in.view.behind {
 			r.attach(in)
 		}
 	}
@@ -252,6 +252,7 @@ func (r *Runtime) cutInput(in *input, rows, bytes int) {
 		r.follow(in)
 	}
 	switch {
+	case in.view.behind: // what it has is enough
 	case in.phase == phaseChasing:
 		n := prefix(in.kept, rows, bytes)
 		taken = append(taken, in.kept[:n]...)
@@ -290,13 +291,13 @@ func (in *input) work() bool {
 }
 
 // settleReady notes whether the view has processed what its inputs held when it
-// was created, and is at the same moment as all others (I1). Once ready, a view
-// stays so.
+// was created, and is at the same moment as all others (I1). It stays so until it
+// is detached.
 func (r *Runtime) settleReady(v *view) {
 	if v.ready || !v.live() {
 		return
 	}
-	ready, done := true, int64(0)
+	ready, done := !v.behind, int64(0)
 	for _, in := range v.inputs {
 		p, _ := in.progress()
 		done += p.Done
@@ -304,17 +305,13 @@ func (r *Runtime) settleReady(v *view) {
 			in.reached = in.met()
 			r.viewsChanged = r.viewsChanged || in.reached
 		}
-		ready = ready && in.reached && in.phase == phaseAttached
+		ready = ready && in.reached && in.phase == phaseAttached && (in.from == nil || in.from == v || in.from.ready)
 	}
 	if done != v.done {
 		v.done, r.viewsChanged = done, true
 	}
 	if ready {
-		v.ready = true
-		r.stateChanged()
-		// Who has read the view must be able to after a restart, too, even if the
-		// sources, which would be asked again for their ends, are away then.
-		r.unsaved = true
+		r.becomeReady(v)
 	}
 }
 

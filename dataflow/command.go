@@ -126,8 +126,8 @@ func finishAll(group []*request, epoch uint64, err error) {
 }
 
 // Do runs a command between two epochs and returns the epoch that made it
-// durable and visible. Whoever gives up waiting (ctx) does not know whether it
-// happened. Errors: what Check said; 57P01 when the runtime has ended; 42P07
+// durable and visible. It gives up waiting (ctx) only as long as the loop has not
+// taken the command, which then does not happen; after that it knows the outcome. Errors: what Check said; 57P01 when the runtime has ended; 42P07
 // and 42P01 for relations that exist or do not; what the new views' operators
 // or the store said.
 func (r *Runtime) Do(ctx context.Context, cmd Command) (uint64, error) {
@@ -151,8 +151,6 @@ func (r *Runtime) submit(ctx context.Context, q *request) (uint64, error) {
 	select {
 	case <-q.done:
 		return q.epoch, q.err
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
 	case <-r.ended:
 		select { // the loop may have answered it with its last breath
 		case <-q.done:
@@ -175,6 +173,8 @@ func (r *Runtime) prepare(ctx context.Context, q *request) error {
 		if err != nil {
 			return err
 		}
+		v.pace = newPace(r.opts.EpochTarget, 2*r.opts.CutRows)
+		v.pace.least = 1
 		q.built = append(q.built, v)
 	}
 	if q.cmd.Restore {

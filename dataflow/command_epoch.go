@@ -396,6 +396,10 @@ func (r *Runtime) restore(q *request) error {
 }
 
 func (r *Runtime) restoreAll(q *request) error {
+	backlog, err := r.countBacklog()
+	if err != nil {
+		return err
+	}
 	for i := range q.cmd.AddStreams {
 		s := newStream(q.cmd.AddStreams[i])
 		r.saved.restoreStream(s)
@@ -418,6 +422,7 @@ func (r *Runtime) restoreAll(q *request) error {
 			if err := r.saved.restoreView(v); err != nil {
 				return err
 			}
+			v.left = backlog[v.spec.ID]
 		}
 		if len(later) == len(left) {
 			return sqlerr.New(sqlerr.UndefinedTable, "view %q reads a relation that does not exist", later[0].spec.Name)

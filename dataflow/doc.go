@@ -12,7 +12,8 @@
 //	I3 What Do returned without error is durable and visible.
 //	I4 A view's content is its query over the prefix of its inputs that its
 //	   committed positions name: exactly once through any crash.
-//	I5 Others never wait for the backfill of a view.
+//	I5 Others never wait for the backfill of a view, nor longer than its share of
+//	   an epoch for a view that overruns it: it is detached.
 //	I6 At every published epoch the views are at its clock: all timers that are
 //	   due have fired (timers.go).
 //
@@ -22,14 +23,14 @@
 // it, and any other broken invariant, ends Run: the process must end and
 // recover.
 //
-// Not guaranteed: that a view which is backfilling is at the epoch's moment
-// (its state says so), nor that two partitions of a stream are cut at the same
-// time.
+// Not guaranteed: that a view which is backfilling or detached is at the epoch's
+// moment (its state says so), nor that two partitions of a stream are cut at the
+// same time.
 //
 // The package knows no SQL and no client. Runtime owns all goroutines: the
 // epoch loop, which alone changes state and so needs no locks, and one per
 // source reader, which meet in bounded queues. Everybody else sees immutable
 // data that the loop publishes. Start reading at runtime.go (the loop), then
-// epoch.go, backfill.go (how a view catches up), positions.go (what a restart
-// finds), command_epoch.go (DDL and DML).
+// epoch.go, backfill.go (how a view catches up), detach.go (how it leaves the
+// epochs), positions.go (what a restart finds), command_epoch.go (DDL and DML).
 package dataflow

@@ -19,9 +19,13 @@ type epochWork struct {
 	errorDelta map[RelationID]int64
 	tables     []TableDelta
 	touched    []*view // had input
-	piece      int     // rows of each backfill's piece
+	backlog    storage.ChangeSet
 	rows       int64
-	scanned    int64 // rows that backfills have read from relations
+	live       int64         // of them from the shared readers
+	aside      int           // views that work at their own pace
+	asideTime  time.Duration // that they took
+	liveBytes  int64         // that the others change
+	overruns   int           // views that were detached
 	started    time.Time
 	cut        time.Duration
 	compute    time.Duration
@@ -39,6 +43,10 @@ func (r *Runtime) begin() *epochWork {
 		ep.commit.Create = append(ep.commit.Create, storage.NewArrangement{Arr: ErrorArrangement, Placement: storage.Result})
 		r.dirty = true
 	}
+	if !r.saved.backlog {
+		ep.commit.Create = append(ep.commit.Create, storage.NewArrangement{Arr: BacklogArrangement, Placement: storage.State})
+		r.dirty = true
+	}
 	return ep
 }
 
@@ -53,12 +61,12 @@ func (r *Runtime) inputEpoch(ctx context.Context) error {
 	if err := r.compute(ep); err != nil {
 		return err
 	}
-	if err := r.purgeErrors(ep); err != nil {
+	if err := r.purgeDropped(ep); err != nil {
 		return err
 	}
 	r.opts.FailPoint("computed")
 	ep.compute = r.since(ep.started) - ep.cut
-	r.pace.observe(ep.rows+ep.scanned, ep.cut+ep.compute, ep.changeBytes())
+	r.pace.observe(ep.live, ep.cut+ep.compute-ep.asideTime, ep.liveBytes)
 	if err := r.commit(ctx, ep, true); err != nil {
 		if ctx.Err() != nil && !permanent(err) {
 			return nil // stopped while the store refused: the epoch did not happen
@@ -80,18 +88,20 @@ func (r *Runtime) cut(ep *epochWork) {
 			rows, bytes = rows+n, bytes+b
 		}
 	}
+	r.separateAll()
 	for _, s := range r.streamOrder {
 		if s.reader == nil {
 			continue
 		}
 		batches, n, b := s.reader.queue.size()
-		if batches == 0 {
+		most := s.most()
+		if batches == 0 || most == 0 {
 			continue
 		}
-		s.cut(share(r.pace.rows, n, rows), share(r.opts.CutBytes, b, bytes))
+		s.cut(min(share(r.pace.rows, n, rows), most), share(r.opts.CutBytes, b, bytes))
 		r.dirty = true
 		for _, batch := range s.taken {
-			ep.rows += int64(batchRows(batch))
+			ep.live += int64(batchRows(batch))
 		}
 		if s.delta == nil {
 			continue
@@ -100,6 +110,7 @@ func (r *Runtime) cut(ep *epochWork) {
 			in.view.marked = in.view.marked || in.phase == phaseAttached
 		}
 	}
+	ep.rows = ep.live
 	r.moveWatermarks(ep)
 	r.cutBackfills(ep, rows > 0)
 }
@@ -112,46 +123,53 @@ func share(bound, mine, all int) int {
 	return max(1, int(int64(bound)*int64(mine)/int64(all)))
 }
 
-// cutBackfills takes a piece for every input that has not caught up: small ones
+// cutBackfills takes a piece for every view that works at its own pace: small ones
 // while there is live input, for others do not wait (I5).
 func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
 	r.list()
-	n := 0
 	for _, v := range r.busy {
-		if !v.attached() {
-			n++
+		if v.aside() {
+			ep.aside++
 		}
 	}
-	if n == 0 {
-		return
-	}
-	ep.piece = r.pace.rows / n
+	most := r.opts.CutRows
 	if live {
-		ep.piece = min(r.opts.PieceRows, r.pace.rows) / n
+		most = min(most, r.opts.PieceRows)
 	}
-	ep.piece = max(1, ep.piece)
 	for _, v := range r.busy {
+		if !v.aside() {
+			continue
+		}
+		v.share = max(1, min(v.pace.rows, most/ep.aside))
+		v.marked = v.marked || v.behind
 		for _, in := range v.inputs {
 			switch in.phase {
 			case phaseAttached:
 			case phaseScanning:
 				v.marked = true
 			default:
-				before := in.positions
-				rows, bytes := r.pieceOf(in, ep.piece)
-				r.cutInput(in, rows, bytes)
-				r.dirty = r.dirty || len(before) != len(in.positions) || advance(before, in.positions) > 0
-				v.marked = v.marked || in.delta != nil
-				for _, b := range in.delta {
-					ep.rows += int64(b.Len())
-				}
+				r.cutBackfill(ep, in)
 			}
 		}
 	}
 }
 
+// cutBackfill takes a piece for an input that has not caught up with a stream.
+func (r *Runtime) cutBackfill(ep *epochWork, in *input) {
+	v := in.view
+	before := in.positions
+	rows, bytes := r.pieceOf(in, v.share)
+	r.cutInput(in, rows, bytes)
+	r.dirty = r.dirty || len(before) != len(in.positions) || advance(before, in.positions) > 0
+	v.marked = v.marked || in.delta != nil
+	for _, b := range in.delta {
+		ep.rows += int64(b.Len())
+	}
+}
+
 // pieceOf returns the bounds of an input's piece. One that works off what was
-// kept takes more than this epoch adds to it, or it would never attach.
+// kept takes more than this epoch adds to it, or it would never attach; unless
+// that is too much for it.
 func (r *Runtime) pieceOf(in *input, piece int) (rows, bytes int) {
 	rows, bytes = piece, r.opts.PieceBytes
 	if in.phase != phaseChasing {
@@ -161,7 +179,7 @@ func (r *Runtime) pieceOf(in *input, piece int) (rows, bytes int) {
 	for _, b := range in.stream.taken {
 		n, size = n+batchRows(b), size+batchBytes(b)
 	}
-	return max(rows, 2*n), max(bytes, 2*size)
+	return max(rows, min(2*n, in.view.pace.rows)), max(bytes, 2*size)
 }
 
 // compute runs every view that has input, in topological order, and collects
@@ -201,32 +219,43 @@ func (r *Runtime) compute(ep *epochWork) error {
 	return nil
 }
 
-// computeView runs one view and, if all went well, hands its changes on.
+// computeView runs one view and, if all went well, hands its changes on. A view
+// that overruns its share is detached.
 func (r *Runtime) computeView(ep *epochWork, v *view) error {
-	idle := true
-	for _, in := range v.inputs {
-		if err := r.feed(ep, in); err != nil {
-			return err
+	aside := v.aside()
+	started := r.opts.Now()
+	err := r.tryView(ep, v, aside)
+	var over *overShare
+	if errors.As(err, &over) {
+		if err = r.postpone(ep, v, over); err == nil && aside {
+			ep.asideTime += r.since(started)
 		}
-		idle = idle && in.delta == nil
+		return err
 	}
-	if !idle || v.fresh || v.due() <= ep.now() {
-		st := viewState{Store: r.store, now: ep.now()}
-		failed, err := v.run(&st, ep.commit.Number)
-		if err != nil {
+	if err == nil && v.fed > 0 {
+		r.observe(ep, v, aside, r.since(started))
+	}
+	return err
+}
+
+// tryView feeds and runs a view. Only when it has succeeded something of it is
+// kept.
+func (r *Runtime) tryView(ep *epochWork, v *view, aside bool) error {
+	behind := v.behind
+	if err := r.feedView(ep, v); err != nil {
+		return err
+	}
+	if v.fed > 0 || v.fresh || v.due() <= ep.now() {
+		r.allow(ep, v, aside)
+		if err := r.runView(ep, v); err != nil {
 			return err
 		}
-		errs, err := r.errorRows(v.spec.ID, failed)
-		if err != nil {
-			return err
+		if !aside {
+			ep.liveBytes += v.changeBytes()
 		}
-		ep.countErrors(v.spec.ID, errs.total())
-		ep.errors.add(errs)
-		ep.commit.Changes = append(ep.commit.Changes, v.changes...)
-		v.ran = true
-		for _, d := range v.dependents {
-			d.marked = true
-		}
+	}
+	if behind {
+		return r.workedOff(ep, v)
 	}
 	for _, in := range v.inputs {
 		if in.phase != phaseScanning {
@@ -241,15 +270,53 @@ func (r *Runtime) computeView(ep *epochWork, v *view) error {
 	return nil
 }
 
+// feedView sets the deltas of the view's inputs and counts their rows.
+func (r *Runtime) feedView(ep *epochWork, v *view) error {
+	if v.behind {
+		if err := r.feedBehind(ep, v); err != nil {
+			return err
+		}
+	}
+	v.fed = 0
+	for _, in := range v.inputs {
+		if !v.behind {
+			if err := r.feed(ep, in); err != nil {
+				return err
+			}
+		}
+		for _, b := range in.delta {
+			v.fed += b.Len()
+		}
+	}
+	return nil
+}
+
+// runView computes a view and collects its changes.
+func (r *Runtime) runView(ep *epochWork, v *view) error {
+	st := viewState{Store: r.store, view: v, now: ep.now()}
+	failed, err := v.run(&st, ep.commit.Number)
+	if err != nil {
+		return err
+	}
+	errs, err := r.errorRows(v.spec.ID, failed)
+	if err != nil {
+		return err
+	}
+	ep.countErrors(v.spec.ID, errs.total())
+	ep.errors.add(errs)
+	ep.commit.Changes = append(ep.commit.Changes, v.changes...)
+	v.ran = true
+	for _, d := range v.dependents {
+		d.marked = true
+	}
+	return nil
+}
+
 // feed sets the delta of an input that the cut did not set.
 func (r *Runtime) feed(ep *epochWork, in *input) error {
 	switch {
 	case in.phase == phaseScanning:
-		err := r.scanInput(in, ep.piece)
-		for _, b := range in.delta {
-			ep.scanned += int64(b.Len())
-		}
-		return err
+		return r.scanInput(in, in.view.share)
 	case in.phase != phaseAttached:
 		return nil
 	case in.stream != nil:
@@ -312,6 +379,10 @@ func (r *Runtime) retire(v *view, reason string, epoch uint64) {
 // commit makes the epoch durable, then visible. With retry a store that refuses
 // is asked again, with back-off, until ctx ends or it breaks.
 func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
+	if ep.backlog.Keys.Len() > 0 {
+		ep.backlog.Arr = BacklogArrangement
+		ep.commit.Changes = append(ep.commit.Changes, ep.backlog)
+	}
 	if r.dirty {
 		ep.commit.Positions = r.encodePositions()
 	}
@@ -327,7 +398,8 @@ func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
 	}
 	took := r.since(before)
 	r.opts.FailPoint("after-commit")
-	r.dirty, r.unsaved, r.saved.written, r.errors = false, false, true, next.errors
+	r.dirty, r.unsaved, r.errors = false, false, next.errors
+	r.saved.written, r.saved.backlog = true, true
 	r.finish(ep, next, took)
 	r.opts.FailPoint("published")
 	return nil
@@ -392,7 +464,7 @@ func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
 		if v.ran && v.subs != nil {
 			v.feedSubscriptions(ep.commit.Number)
 		}
-		if v.ran && v.spec.Committed != nil {
+		if v.ran && v.spec.Committed != nil { // a sink that is detached finds out that it must wait
 			v.spec.Committed(ep.commit.Number)
 		}
 	}

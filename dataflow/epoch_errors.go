@@ -108,43 +108,59 @@ func (r *Runtime) errorRows(rel RelationID, delta operator.Delta) (*errorChanges
 	return &out, nil
 }
 
-// purgeErrors removes a piece of the error rows of dropped relations.
-func (r *Runtime) purgeErrors(ep *epochWork) error {
+// purgeDropped removes a piece of what dropped relations have left: error rows,
+// then the backlog.
+func (r *Runtime) purgeDropped(ep *epochWork) error {
 	if len(r.purge) == 0 {
 		return nil
 	}
-	lo := errorPrefix(r.purge[0])
-	var gone errorChanges
-	more := false
-	err := r.store.Scan(ErrorArrangement, lo, errorPrefix(r.purge[0]+1), func(key, _ []byte) bool {
-		if gone.set.Keys.Len() == purgePiece {
-			more = true
-			return false
-		}
-		gone.put(key, 0)
-		return true
-	})
+	id := r.purge[0]
+	var errs storage.ChangeSet
+	more, err := r.purgeRange(&errs, ErrorArrangement, errorPrefix(id), errorPrefix(id+1))
 	if err != nil {
 		return err
+	}
+	ep.dropErrors(errs)
+	if !more {
+		if more, err = r.purgeRange(&ep.backlog, BacklogArrangement, errorPrefix(id), errorPrefix(id+1)); err != nil {
+			return err
+		}
 	}
 	r.dirty = true
 	if !more {
 		r.purge = append([]RelationID(nil), r.purge[1:]...)
 	}
-	if gone.set.Keys.Len() == 0 {
-		return nil
+	return nil
+}
+
+// purgeRange deletes a piece of a range of keys and says whether there are more.
+func (r *Runtime) purgeRange(set *storage.ChangeSet, arr storage.Arrangement, lo, hi []byte) (more bool, err error) {
+	n := 0
+	err = r.store.Scan(arr, lo, hi, func(key, _ []byte) bool {
+		if more = n == purgePiece; !more {
+			putEntry(set, key, nil)
+			n++
+		}
+		return !more
+	})
+	return more, err
+}
+
+// dropErrors adds deletions to the epoch's changes of error rows.
+func (ep *epochWork) dropErrors(gone storage.ChangeSet) {
+	if gone.Keys.Len() == 0 {
+		return
 	}
+	gone.Arr = ErrorArrangement
 	for i := range ep.commit.Changes {
 		if set := &ep.commit.Changes[i]; set.Arr == ErrorArrangement {
-			joined := errorChanges{set: *set}
-			joined.add(&gone)
-			*set = joined.set
-			return nil
+			for k := range gone.Keys.Len() {
+				putEntry(set, gone.Keys.At(k), nil)
+			}
+			return
 		}
 	}
-	gone.set.Arr = ErrorArrangement
-	ep.commit.Changes = append(ep.commit.Changes, gone.set)
-	return nil
+	ep.commit.Changes = append(ep.commit.Changes, gone)
 }
 
 // ErrorRows emits the error rows of a relation in batches of

@@ -13,20 +13,22 @@ const (
 	largestDelta = 64 << 20
 )
 
-// pace bounds the rows of an epoch by what the last ones took, so that a view
-// whose rows cost much, such as a join of which a row has thousands of partners,
-// makes epochs small instead of holding all others up. It begins low, doubles
-// while epochs are full and quick, and falls at once when one was too long; a
-// single row or batch that costs more than the target is not divided.
+// pace bounds the rows of an epoch, or of a view's piece of it, by what the last
+// ones took. It begins low, doubles while they are full and quick, and falls at
+// once when one was too long.
 type pace struct {
 	target time.Duration
 	most   int // rows
+	least  int
 	rows   int // of the next epoch
 }
 
 func newPace(target time.Duration, most int) pace {
-	return pace{target: target, most: most, rows: min(firstCut, most)}
+	return pace{target: target, most: most, least: min(leastCut, most), rows: min(firstCut, most)}
 }
+
+// overrun learns that so many rows were too many to be computed at all.
+func (p *pace) overrun(rows int) { p.rows = max(1, min(rows, p.rows)/8) }
 
 // restart forgets what rows cost.
 func (p *pace) restart() { p.rows = min(p.rows, firstCut) }
@@ -39,17 +41,8 @@ func (p *pace) observe(rows int64, took time.Duration, bytes int64) {
 	switch {
 	case load > 100:
 		fit := min(rows*100/(2*load), int64(p.rows)/2)
-		p.rows = max(int(fit), min(leastCut, p.most))
-	case load < 50 && rows >= int64(p.rows):
+		p.rows = max(int(fit), p.least)
+	case load < 50 && 2*rows >= int64(p.rows): // batches are not divided, so it is seldom quite full
 		p.rows = min(2*p.rows, p.most)
 	}
-}
-
-// changeBytes returns the size of what the epoch writes.
-func (ep *epochWork) changeBytes() (n int64) {
-	for i := range ep.commit.Changes {
-		set := &ep.commit.Changes[i]
-		n += int64(len(set.Keys.Data) + len(set.Vals.Data))
-	}
-	return n
 }

@@ -19,11 +19,15 @@ import (
 //
 // A view that is ready, running and attached to all its inputs is not in it, so
 // the blob does not grow with the number of views.
-const positionsVersion = 2
+//
+// Format 2 was written before there was a BacklogArrangement.
+const positionsVersion = 3
 
 const (
 	flagReady       = 1 << 0 // of a view
 	flagQuarantined = 1 << 1
+	flagDetached    = 1 << 2
+	flagBehind      = 1 << 3
 	flagAsked       = 1 << 0 // of an input
 	flagReached     = 1 << 1
 )
@@ -31,6 +35,7 @@ const (
 // savedPositions is a decoded blob.
 type savedPositions struct {
 	written bool // there is one
+	backlog bool // there is a BacklogArrangement
 	streams map[RelationID]savedStream
 	views   map[RelationID]savedView
 	purge   []RelationID
@@ -94,6 +99,12 @@ func (v *view) appendState(b []byte) []byte {
 	if !v.live() {
 		flags |= flagQuarantined
 	}
+	if v.detached {
+		flags |= flagDetached
+	}
+	if v.behind {
+		flags |= flagBehind
+	}
 	b = binary.AppendUvarint(b, uint64(v.spec.ID))
 	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, v.since)
@@ -155,10 +166,10 @@ func decodePositions(b []byte) (*savedPositions, error) {
 	}
 	d := blob{b: b, ok: true}
 	version := d.uint()
-	if d.ok && version != 1 && version != positionsVersion {
+	if d.ok && (version < 1 || version > positionsVersion) {
 		return nil, sqlerr.New(sqlerr.DataCorrupted, "the positions have format %d, this program knows format %d", version, positionsVersion)
 	}
-	saved.written = true
+	saved.written, saved.backlog = true, version > 2
 	for range d.count() {
 		id := d.id()
 		saved.streams[id] = savedStream{d.string(), d.positions(), d.positions(), d.positions()}
@@ -293,11 +304,15 @@ func (p *savedPositions) restoreView(v *view) error {
 	if saved.flags&flagQuarantined != 0 {
 		v.state, v.reason, v.since = StateQuarantined, saved.reason, max(1, saved.since)
 	}
+	if saved.flags&(flagDetached|flagQuarantined) == flagDetached {
+		v.detached, v.reason, v.since = true, saved.reason, max(1, saved.since)
+	}
+	v.behind = saved.flags&flagBehind != 0
 	for _, in := range v.inputs {
 		at, known := saved.inputs[in.rel]
 		if !ok || in.changesOnly {
 			at, known = savedInput{flags: flagAsked}, true
-			if v.ready {
+			if v.ready || v.detached {
 				at.flags |= flagReached
 			}
 		}

@@ -34,7 +34,7 @@ func TestPositionsRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := savedPositions{
-		written: true,
+		written: true, backlog: true,
 		streams: map[RelationID]savedStream{
 			1: {identity: "topic-1", starts: connector.Positions{3, 0}, positions: connector.Positions{7, -1}, recorded: connector.Positions{7}},
 			5: {},

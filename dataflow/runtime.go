@@ -27,6 +27,11 @@ type Options struct {
 	KeepBytes   int // shared batches kept for one view that is about to attach (64 MiB)
 	SubscrBytes int // deltas that wait for one subscriber (16 MiB)
 
+	// ViewTime and ViewBytes are a view's share of an epoch: one that computes longer
+	// or makes more deltas is detached (1 s, 256 MiB).
+	ViewTime  time.Duration
+	ViewBytes int
+
 	// EpochTarget is how long an epoch shall compute at most (250 ms): when one took
 	// longer, the next ones take fewer rows.
 	EpochTarget time.Duration
@@ -39,7 +44,7 @@ type Options struct {
 	Now       func() time.Time                       // time.Now
 	Build     func(*Node) (operator.Operator, error) // BuildOperator
 	Log       *slog.Logger                           // discarded
-	FailPoint func(name string)                      // called at cut, computed, before-commit, after-commit, published, named, attach
+	FailPoint func(name string)                      // called at cut, computed, before-commit, after-commit, published, named, attach, detach
 }
 
 func (o Options) withDefaults() Options {
@@ -48,7 +53,7 @@ func (o Options) withDefaults() Options {
 		d int
 	}{
 		{&o.CutRows, 64 << 10}, {&o.CutBytes, 16 << 20}, {&o.QueueBytes, 32 << 20},
-		{&o.PieceRows, 32 << 10}, {&o.PieceBytes, 16 << 20}, {&o.KeepBytes, 64 << 20}, {&o.SubscrBytes, 16 << 20},
+		{&o.PieceRows, 32 << 10}, {&o.PieceBytes, 16 << 20}, {&o.KeepBytes, 64 << 20}, {&o.SubscrBytes, 16 << 20}, {&o.ViewBytes, 256 << 20},
 	}
 	for _, x := range ints {
 		if *x.p <= 0 {
@@ -58,7 +63,7 @@ func (o Options) withDefaults() Options {
 	for _, x := range []struct {
 		p *time.Duration
 		d time.Duration
-	}{{&o.EpochTarget, 250 * time.Millisecond}, {&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}, {&o.RetryFor, 30 * time.Second}} {
+	}{{&o.EpochTarget, 250 * time.Millisecond}, {&o.ViewTime, time.Second}, {&o.AskTimeout, 5 * time.Second}, {&o.RetryMin, 50 * time.Millisecond}, {&o.RetryMax, 2 * time.Second}, {&o.RetryFor, 30 * time.Second}} {
 		if *x.p <= 0 {
 			*x.p = x.d
 		}
@@ -142,6 +147,7 @@ type Runtime struct {
 	busy         []*view // live, but not yet ready or attached
 	notables     []*view // busy or quarantined: those that the positions blob names
 	timed        []*view // live, with timers
+	reattached   []*view // with a sink; to be told when that is published
 	epoch        epochWork
 
 	mu     sync.Mutex
@@ -305,6 +311,9 @@ func (r *Runtime) work() bool {
 	}
 	r.list()
 	for _, v := range r.busy {
+		if v.behind {
+			return true
+		}
 		for _, in := range v.inputs {
 			if in.work() {
 				return true
@@ -373,6 +382,10 @@ func (r *Runtime) publishSettled() {
 		return
 	}
 	r.publish(r.publishStatus(r.pub.epoch, r.pub.clock))
+	for _, v := range r.reattached {
+		v.spec.Committed(r.pub.epoch) // its sink has waited to write
+	}
+	r.reattached = nil
 }
 
 // publish makes p visible and wakes everybody who waits.

@@ -2,10 +2,13 @@ package dataflow
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/sql/types"
 )
 
 // Subscription gives a relation's rows at one epoch and every change after it.
@@ -14,12 +17,15 @@ type Subscription struct {
 	rel     RelationID
 	start   *Snapshot
 
-	mu     sync.Mutex
-	queue  []Change
-	bytes  int
-	last   uint64 // the epoch up to which Next has told
-	err    error  // why there is no more; told after what is queued
-	signal chan struct{}
+	mu        sync.Mutex
+	queue     []Change
+	bytes     int
+	last      uint64 // the epoch up to which Next has told
+	holds     bool   // the view is detached: nothing is told until it is ready again
+	held      operator.Delta
+	heldBytes int
+	err       error // why there is no more; told after what is queued
+	signal    chan struct{}
 }
 
 // Change is what one epoch changes. Rows is nil when Next only tells progress:
@@ -30,11 +36,31 @@ type Change struct {
 }
 
 // Subscribe pins the last epoch and collects all later changes of a view or
-// table. At most Options.SubscrBytes wait: a subscriber that is slower ends with
-// 55000. Close must be called.
+// table; of a view that is detached it begins when the view is ready again. At most
+// Options.SubscrBytes wait: a subscriber that is slower ends with 55000. Close must
+// be called.
 func (r *Runtime) Subscribe(ctx context.Context, rel RelationID) (*Subscription, error) {
 	sub := &Subscription{runtime: r, rel: rel, signal: make(chan struct{}, 1)}
+	for {
+		err := r.subscribe(ctx, sub)
+		if !errors.Is(err, errDetached) {
+			if err != nil {
+				return nil, err
+			}
+			return sub, nil
+		}
+		if err := r.WaitReady(ctx, rel, nil); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// errDetached says that a view has no state of the present epoch.
+var errDetached = errors.New("dataflow: the view is detached")
+
+func (r *Runtime) subscribe(ctx context.Context, sub *Subscription) error {
 	q := &request{done: make(chan struct{}), inspect: func() error {
+		rel := sub.rel
 		v := r.views[rel]
 		if v == nil {
 			return sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", rel)
@@ -42,32 +68,17 @@ func (r *Runtime) Subscribe(ctx context.Context, rel RelationID) (*Subscription,
 		if !v.live() {
 			return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", v.spec.Name, v.state).WithDetail("%s", v.reason)
 		}
+		if v.detached {
+			return errDetached
+		}
 		sub.start = r.Snapshot()
 		sub.last = sub.start.Epoch()
 		v.subs = append(v.subs, sub)
 		r.countSubscriptions(1)
 		return nil
 	}}
-	if _, err := r.submit(ctx, q); err != nil {
-		if ctx.Err() != nil {
-			sub.abandon(q)
-		}
-		return nil, err
-	}
-	return sub, nil
-}
-
-// abandon closes a subscription whose caller did not wait for it.
-func (s *Subscription) abandon(q *request) {
-	go func() {
-		select {
-		case <-q.done:
-			if q.err == nil {
-				s.Close()
-			}
-		case <-s.runtime.ended:
-		}
-	}()
+	_, err := r.submit(ctx, q)
+	return err
 }
 
 func (r *Runtime) countSubscriptions(n int64) {
@@ -114,7 +125,7 @@ func (s *Subscription) take(published uint64, progress bool) (c Change, ok bool,
 		return c, true, nil
 	case s.err != nil:
 		return Change{}, false, s.err
-	case progress && published > s.last:
+	case progress && published > s.last && !s.holds:
 		s.last = published
 		return Change{Epoch: published}, true, nil
 	}
@@ -131,9 +142,14 @@ func deltaBytes(d operator.Delta) int {
 
 // offer queues a change, or ends the subscription if too much waits.
 func (s *Subscription) offer(c Change, limit int) {
-	size := deltaBytes(c.Rows)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.enqueue(c, limit)
+}
+
+// enqueue is offer under the lock.
+func (s *Subscription) enqueue(c Change, limit int) {
+	size := deltaBytes(c.Rows)
 	if s.err != nil {
 		return
 	}
@@ -144,6 +160,47 @@ func (s *Subscription) offer(c Change, limit int) {
 	} else {
 		s.queue = append(s.queue, c)
 		s.bytes += size
+	}
+	s.tell()
+}
+
+// beginHold keeps changes back from now on: a view that is detached shows states
+// that are none of an epoch's.
+func (s *Subscription) beginHold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds = true
+}
+
+// hold keeps changes until the view is ready again, summed up when they are many.
+func (s *Subscription) hold(ts []types.Type, rows operator.Delta, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || len(rows) == 0 {
+		return
+	}
+	s.held = append(s.held, rows...)
+	s.heldBytes += deltaBytes(rows)
+	if s.heldBytes <= limit {
+		return
+	}
+	s.held = operator.Delta{zset.Consolidate(ts, s.held)}
+	if s.heldBytes = deltaBytes(s.held); s.heldBytes > limit/2 {
+		s.held, s.heldBytes = nil, 0
+		s.err = sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "the view was detached and has changed by more than %d bytes since", limit/2).
+			WithHint("Subscribe again and begin with a snapshot.")
+		s.tell()
+	}
+}
+
+// releaseHeld tells what was held as the change of an epoch.
+func (s *Subscription) releaseHeld(epoch uint64, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.held
+	s.holds, s.held, s.heldBytes = false, nil, 0
+	if len(held) > 0 {
+		s.enqueue(Change{Epoch: epoch, Rows: held}, limit)
 	}
 	s.tell()
 }
@@ -192,7 +249,10 @@ func (s *Subscription) closed() bool {
 func (v *view) feedSubscriptions(epoch uint64) {
 	live := v.subs[:0]
 	for _, s := range v.subs {
-		if len(v.out) > 0 {
+		switch {
+		case v.detached:
+			s.hold(v.spec.Result.Types, v.out, s.runtime.opts.SubscrBytes)
+		case len(v.out) > 0:
 			s.offer(Change{Epoch: epoch, Rows: v.out}, s.runtime.opts.SubscrBytes)
 		}
 		if !s.closed() {

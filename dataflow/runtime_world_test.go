@@ -193,7 +193,7 @@ func (w *world) caughtUp(ids ...RelationID) {
 func (w *world) attached(ctx context.Context) error {
 	return w.rt.await(ctx, func(p *published) (bool, error) {
 		for _, v := range p.views.list {
-			if v.State == StateBackfilling {
+			if v.State == StateBackfilling || v.State == StateDetached {
 				return false, nil
 			}
 		}

@@ -115,40 +115,47 @@ func (w *sharedWorld) compare() (compared int) {
 func TestSharedJoins(t *testing.T) {
 	compared := 0
 	for seed := range uint64(25) {
-		rng := rand.New(rand.NewPCG(seed, 11))
-		w := &sharedWorld{world: newWorld(t, Options{CutRows: 1 + rng.IntN(30), PieceRows: 1 + rng.IntN(6)}),
-			rng: rng, topic: newFakeTopic(seed, 2, 7), table: map[int64]int64{}, next: 20}
-		w.run()
-		w.stream(1, w.topic)
-		w.mustView(tableByKey(10, 50))
-		w.mustView(groupView(11, 1, 0, 51))
-		for range 40 {
-			switch rng.IntN(6) {
-			case 0, 1:
-				for range rng.IntN(8) {
-					w.topic.produce(rng.IntN(2), record{k: rng.Int64N(6), v: rng.Int64N(6)})
-				}
-			case 2, 3:
-				w.change()
-			case 4:
-				if w.next < 26 {
-					w.create()
-				}
-			case 5:
-				if rng.IntN(3) == 0 {
-					w.stop()
-					w.start()
-				}
-			}
-			compared += w.compare()
-		}
-		w.caughtUp()
-		if n := w.compare(); n != len(w.views)-2 {
-			t.Fatalf("seed %d: %d of %d views compared: %+v", seed, n, len(w.views)-2, w.rt.Views())
-		}
-		w.stop()
+		compared += sharedJoins(t, seed, Options{})
 	}
 	if compared < 200 {
 		t.Errorf("only %d comparisons", compared)
 	}
+}
+
+// sharedJoins runs one random history and returns how many views it compared.
+func sharedJoins(t *testing.T, seed uint64, opts Options) (compared int) {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	opts.CutRows, opts.PieceRows = 1+rng.IntN(30), 1+rng.IntN(6)
+	w := &sharedWorld{world: newWorld(t, opts),
+		rng: rng, topic: newFakeTopic(seed, 2, 7), table: map[int64]int64{}, next: 20}
+	w.run()
+	w.stream(1, w.topic)
+	w.mustView(tableByKey(10, 50))
+	w.mustView(groupView(11, 1, 0, 51))
+	for range 40 {
+		switch rng.IntN(6) {
+		case 0, 1:
+			for range rng.IntN(8) {
+				w.topic.produce(rng.IntN(2), record{k: rng.Int64N(6), v: rng.Int64N(6)})
+			}
+		case 2, 3:
+			w.change()
+		case 4:
+			if w.next < 26 {
+				w.create()
+			}
+		case 5:
+			if rng.IntN(3) == 0 {
+				w.stop()
+				w.start()
+			}
+		}
+		compared += w.compare()
+	}
+	w.caughtUp()
+	if n := w.compare(); n != len(w.views)-2 {
+		t.Fatalf("seed %d: %d of %d views compared: %+v", seed, n, len(w.views)-2, w.rt.Views())
+	}
+	w.stop()
+	return compared
 }

@@ -344,6 +344,10 @@ func (w *SinkWriter) step(ctx context.Context, session connector.SinkSession) (w
 	}
 	snap := w.runtime.Snapshot()
 	defer snap.Release()
+	if s, ok := snap.View(w.spec.ID); ok && s.State == StateDetached {
+		w.written(0, 0, false) // what it has since is of no epoch yet
+		return false, nil
+	}
 	p, err := w.plan(snap)
 	if err != nil {
 		return false, err

@@ -13,6 +13,7 @@ const (
 	StateRunning     = "running"
 	StateBackfilling = "backfilling"
 	StateStalled     = "stalled"
+	StateDetached    = "detached"
 	StateQuarantined = "quarantined"
 	StateFailed      = "failed"
 	StateIdle        = "idle" // a stream that no view reads
@@ -121,8 +122,14 @@ func (v *view) status() ViewStatus {
 	if !v.live() {
 		return s
 	}
+	if v.detached {
+		return v.detachedStatus(s)
+	}
 	s.Epoch = 0 // the published one
 	known := true
+	if v.behind {
+		s.State = StateBackfilling
+	}
 	for _, in := range v.inputs {
 		p, ok := in.progress()
 		s.Progress.Done += p.Done
@@ -137,6 +144,21 @@ func (v *view) status() ViewStatus {
 	}
 	if !known {
 		s.Progress.Total = 0
+	}
+	return s
+}
+
+// detachedStatus says how far a view is with what has come since it was detached.
+func (v *view) detachedStatus(s ViewStatus) ViewStatus {
+	s.State = StateDetached
+	s.Progress = Progress{Done: v.worked, Total: v.worked + v.left}
+	for _, in := range v.inputs {
+		if in.stream != nil && in.phase != phaseAttached {
+			s.Progress.Total += advance(in.positions, in.stream.positions)
+		}
+		if fault := in.fault(); fault != "" {
+			s.State, s.Reason = StateFailed, fault
+		}
 	}
 	return s
 }
@@ -359,15 +381,16 @@ var epochBuckets = [...]time.Duration{
 
 // Stats are the counters of the epoch loop since the start of the process.
 type Stats struct {
-	Epochs, Rows                    int64
-	CutNS, ComputeNS, CommitNS      int64
-	EpochNS                         int64
-	CutLimit                        int64                        // rows that an epoch may take now
-	Waiting                         int64                        // commands that wait for their epoch, now
-	Histogram                       [len(epochBuckets) + 1]int64 // epochs by duration, not cumulative; the last has no bound
-	CommitRetries                   int64
-	CommitError                     string // why the commit that is being retried failed, "" if none is
-	Quarantines, Backfills, Subscrs int64  // Backfills and Subscrs: now
+	Epochs, Rows                 int64
+	CutNS, ComputeNS, CommitNS   int64
+	EpochNS                      int64
+	CutLimit                     int64                        // rows that an epoch may take now
+	Waiting                      int64                        // commands that wait for their epoch, now
+	Histogram                    [len(epochBuckets) + 1]int64 // epochs by duration, not cumulative; the last has no bound
+	CommitRetries                int64
+	CommitError                  string // why the commit that is being retried failed, "" if none is
+	Quarantines, Detachments     int64
+	Backfills, Detached, Subscrs int64 // now
 }
 
 // EpochBuckets returns the upper bounds of Stats.Histogram, without the last.
@@ -380,8 +403,11 @@ func (r *Runtime) Stats() Stats {
 	s := r.stats
 	s.Waiting = r.waiting.Load()
 	for i := range r.pub.views.list {
-		if r.pub.views.list[i].State == StateBackfilling {
+		switch r.pub.views.list[i].State {
+		case StateBackfilling:
 			s.Backfills++
+		case StateDetached:
+			s.Detached++
 		}
 	}
 	return s

@@ -17,15 +17,26 @@ type view struct {
 	dependents []*view // views that read it
 	subs       []*Subscription
 
-	state  string // StateRunning (which includes backfilling), StateQuarantined
+	state  string // StateRunning (which includes backfilling and detached), StateQuarantined
 	reason string
-	since  uint64 // the epoch of quarantine
-	ready  bool   // has processed what its inputs held when it was created
+	since  uint64 // the epoch of quarantine or detachment
+	ready  bool   // has processed what its inputs held when it was created, and is at the moment of the rest
 	done   int64  // progress as last published
+
+	detached bool  // was ready, and itself or what it reads is behind
+	behind   bool  // has a backlog
+	left     int64 // entries of the backlog
+	worked   int64 // of them were worked off since it was detached
+	slow     int   // epochs in a row
+	pace     pace  // of what it works off by itself
+	budget   budget
 
 	// Of the epoch under way.
 	fresh   bool // first epoch: constant rows are emitted, groups without keys begin
 	marked  bool // has input
+	share   int  // rows or keys that it may work off
+	fed     int  // rows that it got
+	piece   *piece
 	ran     bool
 	out     operator.Delta
 	changes []storage.ChangeSet
@@ -165,7 +176,7 @@ func (v *view) run(st *viewState, epoch uint64) (errs operator.Delta, err error)
 				n.rows = n.init
 			}
 		default:
-			out := operator.Output{Discard: i == len(v.nodes)-1 && len(v.dependents)+len(v.subs) == 0}
+			out := operator.Output{Spend: v.budget.spend, Discard: i == len(v.nodes)-1 && len(v.dependents)+len(v.subs) == 0}
 			failed, err := v.apply(n, st, epoch, &out)
 			if err != nil {
 				return nil, err
@@ -196,6 +207,9 @@ func (v *view) apply(n *node, st *viewState, epoch uint64, out *operator.Output)
 	if n.timer != nil {
 		n.timer.next, n.timer.set = out.Due, true
 	}
+	if err := v.budget.spend(st.takeWritten()); err != nil {
+		return nil, err
+	}
 	if len(out.Rows) > 0 {
 		n.rows = out.Rows
 	}
@@ -210,15 +224,24 @@ func (v *view) release() {
 	}
 	v.out, v.changes, v.marked, v.ran, v.fresh = nil, nil, false, false, false
 	v.forgetTimers()
+	v.share, v.fed, v.piece = 0, 0, nil
 	v.clearInputs()
 }
 
 // viewState is the operator.State of one view in one epoch.
 type viewState struct {
 	Store
+	view    *view
 	now     int64  // the epoch's clock
 	timer   *timer // of the operator that runs
 	changes []storage.ChangeSet
+	written int // bytes of changes since takeWritten
+}
+
+func (s *viewState) takeWritten() int {
+	n := s.written
+	s.written = 0
+	return n
 }
 
 // Clock returns the epoch's clock and what is known of the operator's timers.
@@ -233,5 +256,6 @@ func (s *viewState) Clock() operator.Clock {
 func (s *viewState) Change(set storage.ChangeSet) {
 	if set.Keys.Len() > 0 {
 		s.changes = append(s.changes, set)
+		s.written += len(set.Keys.Data) + len(set.Vals.Data)
 	}
 }

@@ -63,10 +63,9 @@ func (s *Session) runDML(ctx context.Context, d *planner.DML, params []types.Dat
 	}
 	if s.tx.open {
 		r := &reading{session: s, plan: plan}
-		if err := r.await(ctx); err != nil {
+		if _, err := r.begin(ctx); err != nil {
 			return 0, err
 		}
-		r.snapshot, _ = s.snapshot()
 		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
 		return s.change(ctx, d, r, s.tx.write())
 	}
@@ -87,7 +86,10 @@ func (s *Session) autocommit(ctx context.Context, d *planner.DML, plan *planner.
 	evaluate := func() error {
 		tx.writes = nil
 		r := &reading{session: s, plan: plan, snapshot: tx.pin(s.engine)}
-		var err error
+		err := readyAt(r.snapshot, s.engine.catalog.Load(), plan.Reads)
+		if err != nil {
+			return errConflict // a view was detached since: it is waited for again
+		}
 		n, err = s.change(ctx, d, r, tx.write())
 		return err
 	}

@@ -55,7 +55,7 @@ type Engine struct {
 	// written; used as written is.
 	together map[catalog.ID]*epochWrites
 
-	ddl  sync.Mutex // one DDL statement at a time
+	ddl  chan struct{} // capacity 1: one DDL statement at a time
 	stop context.CancelFunc
 	done chan struct{} // closed when the loop has ended
 	err  error         // why it ended; read after done
@@ -90,12 +90,16 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, err)
 	}
-	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), sinks: newSinks(), written: map[catalog.ID]uint64{}}
+	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), sinks: newSinks(), ddl: make(chan struct{}, 1), written: map[catalog.ID]uint64{}}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.abandon())
 	}
 	return e, nil
 }
+
+// mostViewBytes is the most that a view may change in one epoch; with little memory
+// it is a quarter of that.
+const mostViewBytes = 256 << 20
 
 // start loads the catalog, starts the loop and installs what the catalog holds.
 func (e *Engine) start(ctx context.Context) error {
@@ -110,7 +114,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.timeline.begin(e.store, cat, e.opts); err != nil {
 		return err
 	}
-	runtimeOptions := dataflow.Options{Log: e.opts.Log, Now: e.opts.Now, FailPoint: e.opts.FailPoint}
+	runtimeOptions := dataflow.Options{Log: e.opts.Log, Now: e.opts.Now, FailPoint: e.opts.FailPoint, ViewBytes: int(min(e.opts.MemoryLimit/4, mostViewBytes))}
 	if e.runtime, err = dataflow.New(dataflow.OverStorage(e.store), runtimeOptions); err != nil {
 		return err
 	}

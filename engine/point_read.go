@@ -25,17 +25,16 @@ func newPointRead(plan *planner.PointRead) *pointRead {
 // run reads the row and sends its columns. It returns the number of rows.
 func (p *pointRead) run(ctx context.Context, s *Session, params []types.Datum, rows Rows) (int64, error) {
 	read := &reading{session: s, plan: &planner.QueryPlan{Reads: p.reads}}
-	if err := read.await(ctx); err != nil {
+	release, err := read.begin(ctx)
+	if err != nil {
 		return 0, err
 	}
-	snapshot, release := s.snapshot()
 	defer release()
-	read.snapshot = snapshot
-	var stored dataflow.StoredRows = snapshot
+	var stored dataflow.StoredRows = read.snapshot
 	if s.tx.open {
 		s.tx.noteReads(s.engine.catalog.Load(), p.reads)
 		if w := s.tx.writes[p.plan.Relation.ID]; w != nil {
-			stored = overlay{snapshot, w}
+			stored = overlay{read.snapshot, w}
 		}
 	}
 	if err := read.reportErrors(); err != nil {
@@ -46,7 +45,7 @@ func (p *pointRead) run(ctx context.Context, s *Session, params []types.Datum, r
 		return 0, nil
 	}
 	sent := int64(0)
-	err := dataflow.LookupResult(stored, p.spec, key, func(b *zset.Batch) error {
+	err = dataflow.LookupResult(stored, p.spec, key, func(b *zset.Batch) error {
 		out := &zset.Batch{Cols: make([]zset.Vector, len(p.plan.Columns)), N: b.N, Sel: b.Sel, Weight: b.Weight}
 		for i, c := range p.plan.Columns {
 			out.Cols[i] = b.Cols[c]

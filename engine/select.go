@@ -60,12 +60,11 @@ func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Dat
 		return 0, err
 	}
 	read := &reading{session: s, plan: plan}
-	if err := read.await(ctx); err != nil {
+	release, err := read.begin(ctx)
+	if err != nil {
 		return 0, err
 	}
-	snapshot, release := s.snapshot()
 	defer release()
-	read.snapshot = snapshot
 	if s.tx.open {
 		read.writes = s.tx.writes
 		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
@@ -84,6 +83,25 @@ type reading struct {
 	writes   writes // of the open transaction, laid over the snapshot
 }
 
+// begin waits until every view that is read can be, and pins the epoch. A view may
+// have been detached between the two: then it waits again.
+func (r *reading) begin(ctx context.Context) (release func(), err error) {
+	s := r.session
+	pinned := s.tx.snapshot != nil
+	for {
+		if err := r.await(ctx); err != nil {
+			return nil, err
+		}
+		r.snapshot, release = s.snapshot()
+		err := readyAt(r.snapshot, s.engine.catalog.Load(), r.plan.Reads)
+		if err == nil || pinned {
+			return release, err
+		}
+		release()
+		s.tx.unpin()
+	}
+}
+
 // await waits until every view that is read has processed what its inputs held
 // when it was created, and with real_time_recency what the topics hold now.
 func (r *reading) await(ctx context.Context) error {
@@ -94,7 +112,7 @@ func (r *reading) await(ctx context.Context) error {
 	cat := e.catalog.Load()
 	for _, id := range r.plan.Reads {
 		o := cat.Object(id)
-		if o == nil || o.Kind != catalog.MaterializedView && o.Source == 0 {
+		if !mayLag(o) {
 			continue
 		}
 		if err := e.runtime.WaitReady(ctx, dataflow.RelationID(id), r.session.progressNotice(o)); err != nil {
@@ -107,16 +125,22 @@ func (r *reading) await(ctx context.Context) error {
 	return nil
 }
 
+// mayLag says whether a relation may be at another moment than the epoch: in
+// backfill or detached. Tables that statements write are not.
+func mayLag(o *catalog.Object) bool {
+	return o != nil && (o.Kind == catalog.MaterializedView || o.Source != 0)
+}
+
 // readyAt refuses views that were not ready at a transaction's epoch: waiting
 // would not change what the transaction sees.
 func readyAt(pinned *dataflow.Snapshot, cat *catalog.Catalog, reads []catalog.ID) error {
 	for _, id := range reads {
 		o := cat.Object(id)
-		if o == nil || o.Kind != catalog.MaterializedView {
+		if !mayLag(o) {
 			continue
 		}
 		if s, ok := pinned.View(dataflow.RelationID(id)); !ok || !s.Ready {
-			return sqlerr.New(sqlerr.SerializationFailure, "materialized view %q was not ready when the transaction began to read", o.Name).
+			return sqlerr.New(sqlerr.SerializationFailure, "%s %q was not ready when the transaction began to read", o.Kind, o.Name).
 				WithHint("The transaction might succeed if retried.")
 		}
 	}

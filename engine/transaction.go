@@ -76,6 +76,14 @@ func (t *transaction) pin(e *Engine) *dataflow.Snapshot {
 	return t.snapshot
 }
 
+// unpin lets go of an epoch at which nothing was read.
+func (t *transaction) unpin() {
+	if t.snapshot != nil {
+		t.snapshot.Release()
+		t.snapshot = nil
+	}
+}
+
 func (t *transaction) write() writes {
 	if t.writes == nil {
 		t.writes = writes{}
@@ -252,8 +260,12 @@ func (s *Session) ddl(st *Statement, run func(context.Context) (string, error)) 
 			}
 			defer s.BeginImplicit()
 		}
-		s.engine.ddl.Lock()
-		defer s.engine.ddl.Unlock()
+		select {
+		case s.engine.ddl <- struct{}{}:
+		case <-ctx.Done(): // statement_timeout or cancel
+			return "", context.Cause(ctx)
+		}
+		defer func() { <-s.engine.ddl }()
 		return run(ctx)
 	}
 }

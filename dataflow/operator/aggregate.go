@@ -169,7 +169,11 @@ func (a *Aggregate) setFor(of candidate, filter int, none bool) *multiset {
 // Apply aggregates one epoch's delta.
 func (a *Aggregate) Apply(in []Delta, st State, epoch uint64, out *Output) error {
 	for _, b := range in[0] {
-		if err := a.Absorb(b); err != nil {
+		err := a.Absorb(b)
+		if err == nil {
+			err = out.spend(0)
+		}
+		if err != nil {
 			a.reset()
 			return err
 		}
@@ -309,6 +313,9 @@ func (a *Aggregate) Finish(st State, _ uint64, out *Output) error {
 	f := &a.fin
 	f.begin(a, out)
 	for from := 0; from < a.table.n; from += finishRows {
+		if err := out.spend(0); err != nil {
+			return err
+		}
 		if err := f.chunk(from, min(from+finishRows, a.table.n)); err != nil {
 			return err
 		}

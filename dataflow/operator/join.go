@@ -101,6 +101,11 @@ func (j *Join) Apply(in []Delta, st State, _ uint64, out *Output) error {
 		return err
 	}
 	for slot := range j.keys.len() {
+		if slot%joinRows == joinRows-1 {
+			if err := out.spend(0); err != nil {
+				return err
+			}
+		}
 		if err := j.joinKey(slot); err != nil {
 			return err
 		}
@@ -275,11 +280,22 @@ func (b *joinBlock) flushPairs() error {
 		}
 		b.markPaired(rows)
 	}
+	if err := b.out.spend(kept(rows, b.out)); err != nil {
+		return err
+	}
 	if emits := b.spec.Kind == InnerJoin || b.spec.Kind == LeftJoin; emits {
 		b.emit(rows)
 	}
 	b.li, b.ri = b.li[:0], b.ri[:0]
 	return nil
+}
+
+// kept returns the bytes of rows that stay in memory until the epoch ends.
+func kept(rows *zset.Batch, out *Output) int {
+	if rows == nil || out.Discard {
+		return 0
+	}
+	return rows.ByteSize()
 }
 
 // markPaired notes which left rows have a partner.

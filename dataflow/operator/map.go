@@ -60,12 +60,29 @@ func (m *Map) Apply(in []Delta, _ State, _ uint64, out *Output) error {
 		if err != nil {
 			return err
 		}
+		if err := out.spend(m.computedBytes(rows)); err != nil {
+			return err
+		}
 		if rows != nil && !out.Discard {
 			out.Rows = append(out.Rows, rows)
 		}
 	}
 	out.Errors = errs.appendTo(out.Errors)
 	return nil
+}
+
+// computedBytes is the memory of what run has computed: the other columns are the
+// input's.
+func (m *Map) computedBytes(rows *zset.Batch) (n int) {
+	if rows == nil {
+		return 0
+	}
+	for c, from := range m.from {
+		if from < 0 {
+			n += rows.Cols[c].ByteSize()
+		}
+	}
+	return n
 }
 
 // Batch maps one batch; rows and errs are nil where there are none.

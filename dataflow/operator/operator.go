@@ -30,6 +30,11 @@ type State interface {
 // Output receives what an operator emits in one epoch. Discard is set by a
 // caller that does not read Rows (nothing consumes the last operator of a stored
 // view): then operators need not make them.
+//
+// Spend, when set, bounds what one Apply may take: an operator that makes more
+// than it is given calls it for each block of work with the bytes that the block
+// keeps, and ends with the error that it returns. It makes the operators impure in
+// one respect only: whether Apply succeeds.
 type Output struct {
 	Rows    Delta
 	Errors  Delta // rows of ErrorSchema
@@ -37,7 +42,15 @@ type Output struct {
 	// Due, of an operator with timers, is when it must be applied again though no
 	// input has come: the moment of its next timer or an earlier one, NoTimer
 	// without any.
-	Due int64
+	Due   int64
+	Spend func(bytes int) error
+}
+
+func (o *Output) spend(bytes int) error {
+	if o.Spend == nil {
+		return nil
+	}
+	return o.Spend(bytes)
 }
 
 // Operator is one node of a dataflow graph. Apply is called at most once an

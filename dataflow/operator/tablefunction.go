@@ -80,7 +80,7 @@ const MaxFunctionRows = 1 << 20
 func (t *TableFunction) Apply(in []Delta, _ State, _ uint64, out *Output) error {
 	errs := newErrorRows(t.spec.Input)
 	for _, b := range in[0] {
-		rows, err := t.batch(b, errs)
+		rows, err := t.batch(b, errs, out)
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,10 @@ func (t *TableFunction) Apply(in []Delta, _ State, _ uint64, out *Output) error 
 	return nil
 }
 
-func (t *TableFunction) batch(b *zset.Batch, errs *errorRows) (*zset.Batch, error) {
+// functionRows is after how many rows the budget of the epoch is asked.
+const functionRows = 4096
+
+func (t *TableFunction) batch(b *zset.Batch, errs *errorRows, limit *Output) (*zset.Batch, error) {
 	out := zset.NewBatch(t.spec.Output(), b.Len())
 	if b.Len() == 0 {
 		return out, nil
@@ -102,6 +105,7 @@ func (t *TableFunction) batch(b *zset.Batch, errs *errorRows) (*zset.Batch, erro
 		return nil, err
 	}
 	errs.addAll(b, res.Err)
+	rows, bytes := 0, 0 // that were paid for
 	for i := range b.Len() {
 		r := b.Row(i)
 		if res.Err.Has(r) || b.WeightAt(r) == 0 {
@@ -109,6 +113,13 @@ func (t *TableFunction) batch(b *zset.Batch, errs *errorRows) (*zset.Batch, erro
 		}
 		if err := t.row(b, r, res.Cols, out); err != nil {
 			errs.add(b, r, sqlerr.From(err), b.WeightAt(r))
+		}
+		if out.N-rows >= functionRows || i == b.Len()-1 {
+			size := out.ByteSize()
+			if err := limit.spend(size - bytes); err != nil {
+				return nil, err
+			}
+			rows, bytes = out.N, size
 		}
 	}
 	return out, nil
