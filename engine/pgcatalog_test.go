@@ -3,13 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/casefile"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/types"
@@ -102,38 +102,20 @@ func answer(ctx context.Context, s *Session, text string) string {
 // for the OID of a relation.
 func TestCatalogQueries(t *testing.T) {
 	s := catalogSession(t)
-	for _, file := range []string{"testdata/catalog/psql.txt", "testdata/catalog/queries.txt"} {
-		t.Run(file, func(t *testing.T) { runCatalogCases(t, s, file) })
+	queries := func(t *testing.T) func(string) string {
+		return func(query string) string { return answer(t.Context(), s, withOIDs(s, query)) }
 	}
-}
-
-func runCatalogCases(t *testing.T, s *Session, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for record := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		query, want, _ := strings.Cut(record+"\n", "\n----\n")
-		want = strings.TrimSpace(want)
-		comment, body := "", query
-		if strings.HasPrefix(query, "#") {
-			comment, body, _ = strings.Cut(query, "\n")
+	casefile.Run(t, "testdata/catalog/queries.txt", *rewrite, queries)
+	casefile.Run(t, "testdata/catalog/psql.txt", *rewrite, func(t *testing.T) func(string) string {
+		run := queries(t)
+		return func(query string) string {
+			got := run(query)
+			if strings.HasPrefix(got, "error") {
+				t.Errorf("%s\n%s", query, got)
+			}
+			return got
 		}
-		got := strings.TrimSpace(answer(t.Context(), s, withOIDs(s, body)))
-		if got != want && !*rewrite {
-			t.Errorf("%s %s\n%s\ngot:\n%s\nwant:\n%s", file, comment, body, got, want)
-		}
-		if file == "testdata/catalog/psql.txt" && strings.HasPrefix(got, "error") {
-			t.Errorf("%s %s\n%s\n%s", file, comment, body, got)
-		}
-		out = append(out, query+"\n----\n"+got)
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 var oidMark = regexp.MustCompile(`@(\w+)@`)

@@ -2,12 +2,11 @@ package engine
 
 import (
 	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamdb/streamdb/internal/casefile"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers into testdata")
@@ -18,38 +17,10 @@ var rewrite = flag.Bool("rewrite", false, "write the answers into testdata")
 // statement runs it in another session; restart closes and opens the database;
 // clock T sets the engine's clock, stopped T does while it is closed.
 func TestStatements(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { runFile(t, file) })
-	}
-}
-
-func runFile(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := openTestDB(t)
-	var out strings.Builder
-	for i, block := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-		input, want, _ := strings.Cut(block, "\n----")
-		got := strings.Join(db.runCase(input), "\n")
-		if !*rewrite && got != strings.Trim(want, "\n") {
-			t.Errorf("%s case %d:\n%s\ngot:\n%s\nwant:%s", file, i+1, input, got, want)
-		}
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		fmt.Fprintf(&out, "%s\n----\n%s\n", input, got)
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	casefile.Run(t, "testdata/*.txt", *rewrite, func(t *testing.T) func(string) string {
+		db := openTestDB(t)
+		return func(input string) string { return strings.Join(db.runCase(input), "\n") }
+	})
 }
 
 func (db *testDB) runCase(input string) []string {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/streamdb/streamdb/internal/casefile"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
@@ -35,39 +34,11 @@ var rewrite = flag.Bool("rewrite", false, "write the answers into testdata")
 //	use NAME                 the connection that the lines speak of from here on
 //	expect N                 read N messages only, where no ready is to come
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { playFile(t, file) })
-	}
-}
-
-func playFile(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &player{t: t, address: startServer(t, Options{}), clients: map[string]*wireClient{}, current: "main"}
-	defer p.close()
-	var out strings.Builder
-	for i, block := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-		input, want, _ := strings.Cut(block, "\n----")
-		got := p.play(input)
-		if !*rewrite && got != strings.Trim(want, "\n") {
-			t.Errorf("%s block %d:\n%s\ngot:\n%s\nwant:%s", file, i+1, input, got, want)
-		}
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		fmt.Fprintf(&out, "%s\n----\n%s\n", input, got)
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	casefile.Run(t, "testdata/*.txt", *rewrite, func(t *testing.T) func(string) string {
+		p := &player{t: t, address: startServer(t, Options{}), clients: map[string]*wireClient{}, current: "main"}
+		t.Cleanup(p.close)
+		return p.play
+	})
 }
 
 // player plays the blocks of one file.

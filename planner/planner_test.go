@@ -2,12 +2,11 @@ package planner
 
 import (
 	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/streamdb/streamdb/dataflow"
+	"github.com/streamdb/streamdb/internal/casefile"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql"
 	"github.com/streamdb/streamdb/sql/ast"
@@ -57,39 +56,13 @@ func testCatalog(t testing.TB) *catalog.Catalog {
 // TestPlans runs the cases of testdata/*.txt: a command (bound, optimized,
 // graph, view) and a query, ----, the output.
 func TestPlans(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
 	cat := testCatalog(t)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { runCases(t, file, cat) })
-	}
-}
-
-func runCases(t *testing.T, file string, cat *catalog.Catalog) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	for i, record := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-		input, want, _ := strings.Cut(record, "\n----\n")
-		command, query, _ := strings.Cut(input, "\n")
-		got := strings.TrimRight(runCase(command, query, cat), "\n")
-		if !*rewrite && got != strings.TrimRight(want, "\n") {
-			t.Errorf("%s case %d: %s\n%s\ngot:\n%s\nwant:\n%s", file, i+1, command, query, got, want)
+	casefile.Run(t, "testdata/*.txt", *rewrite, func(*testing.T) func(string) string {
+		return func(input string) string {
+			command, query, _ := strings.Cut(input, "\n")
+			return runCase(command, query, cat)
 		}
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		out.WriteString(input + "\n----\n" + got + "\n")
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 func runCase(command, query string, cat *catalog.Catalog) string {

@@ -3,10 +3,10 @@ package sql
 import (
 	"flag"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/streamdb/streamdb/internal/casefile"
 )
 
 var (
@@ -59,24 +59,7 @@ func newMutator(t *testing.T, seed uint64) *mutator {
 }
 
 // testInputs returns the inputs of testdata/*.txt.
-func testInputs(t testing.TB) []string {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	var list []string
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, block := range strings.Split(string(text), "\n\n") {
-			input, _ := cutCase(block)
-			list = append(list, input)
-		}
-	}
-	return list
-}
+func testInputs(tb testing.TB) []string { return casefile.Inputs(tb, "testdata/*.txt") }
 
 // tokenTexts cuts a text into the characters of its tokens.
 func tokenTexts(text string) []string {

@@ -1,68 +1,23 @@
 package sql
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/streamdb/streamdb/internal/casefile"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers of testdata anew")
 
-// TestFiles runs testdata/*.txt: cases parted by empty lines, each a statement
-// string, "----", and what it prints as, one line a statement, or the error.
+// TestFiles runs testdata/*.txt: a case is a string of statements and what it
+// prints as, one line a statement, or the error.
 func TestFiles(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	for _, path := range files {
-		t.Run(filepath.Base(path), func(t *testing.T) { runFile(t, path) })
-	}
-}
-
-func runFile(t *testing.T, path string) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	for i, block := range strings.Split(strings.TrimRight(string(text), "\n"), "\n\n") {
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		input, want := cutCase(block)
-		comment := ""
-		for strings.HasPrefix(input, "# ") {
-			line, rest, _ := strings.Cut(input, "\n")
-			comment += line + "\n"
-			input = rest
-		}
-		got := answer(input)
-		fmt.Fprintf(&out, "%s%s\n----\n%s\n", comment, input, got)
-		if got != want && !*rewrite {
-			t.Errorf("%s\ngot:  %s\nwant: %s", input, got, want)
-		}
-	}
-	if *rewrite {
-		if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// cutCase cuts a case into its input and its answer, which is empty in one
-// that was just written.
-func cutCase(block string) (input, want string) {
-	input, want, _ = strings.Cut(block, "\n----")
-	return input, strings.TrimPrefix(want, "\n")
+	casefile.Run(t, "testdata/*.txt", *rewrite, func(*testing.T) func(string) string { return answer })
 }
 
 // answer is what a test file says behind "----".

@@ -1,23 +1,23 @@
 package operator
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/casefile"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers of testdata anew")
 
-// TestText runs testdata/*.txt: blocks of a command, its lines, "----" and the
-// answer up to an empty line.
+// TestText runs testdata/*.txt: a case is a command with its lines and the
+// answer.
 //
 //	aggregate (k text, v int8) keys=k calls=count(*),sum(int8):v,max(int8):v[:distinct][:filter] [append]
 //	materialize (k text, v int8) [key=k]
@@ -27,54 +27,10 @@ var rewrite = flag.Bool("rewrite", false, "write the answers of testdata anew")
 //	epoch                        lines: [left|right] weight and row, fields separated by |, \N is NULL
 //	state                        prints the images of the operator's arrangements
 func TestText(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { runText(t, file) })
-	}
-}
-
-func runText(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	w := &textWorld{t: t}
-	for block := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n"), "\n\n") {
-		command, want, answered := strings.Cut(block, "\n----\n")
-		if !answered {
-			command, want = strings.TrimSuffix(command, "\n----"), ""
-		}
-		if onlyComments(block) {
-			out.WriteString(block + "\n\n")
-			continue
-		}
-		got := strings.TrimSuffix(w.run(command), "\n")
-		if got == "" {
-			got = "nothing"
-		}
-		if got != want && !*rewrite {
-			t.Errorf("%s:\n%s\n---- got\n%s\n---- want\n%s", file, command, got, want)
-		}
-		out.WriteString(command + "\n----\n" + got + "\n\n")
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(strings.TrimSuffix(out.String(), "\n")), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func onlyComments(block string) bool {
-	for line := range strings.SplitSeq(block, "\n") {
-		if !strings.HasPrefix(line, "#") {
-			return false
-		}
-	}
-	return true
+	casefile.Run(t, "testdata/*.txt", *rewrite, func(t *testing.T) func(string) string {
+		w := &textWorld{t: t}
+		return func(block string) string { return cmp.Or(w.run(block), "nothing") }
+	})
 }
 
 // textWorld is the operator under test with its state.
