@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamdb/streamdb/test/testserver"
 )
 
 // TestOutcomes runs files in which not everything is right and compares what is
@@ -78,7 +80,7 @@ func TestRecord(t *testing.T) {
 // TestCheckEmpty: nothing of a user's is dropped.
 func TestCheckEmpty(t *testing.T) {
 	ctx := context.Background()
-	url := startServer(t)
+	url := testserver.Start(t).URL()
 	if err := CheckEmpty(ctx, url); err != nil {
 		t.Fatal(err)
 	}

@@ -1,16 +1,13 @@
 package sqllogictest
 
 import (
-	"context"
 	"flag"
-	"net"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"github.com/streamdb/streamdb/engine"
-	"github.com/streamdb/streamdb/pgwire"
+	"github.com/streamdb/streamdb/test/testserver"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the ratchets and the expected output of testdata")
@@ -22,36 +19,9 @@ func startServers(t *testing.T, n int) *Emptied {
 	t.Helper()
 	var urls []string
 	for range n {
-		urls = append(urls, startServer(t))
+		urls = append(urls, testserver.Start(t).URL())
 	}
 	return NewEmptied(urls, nil)
-}
-
-func startServer(t *testing.T) string {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	e, err := engine.Open(ctx, engine.Options{DataDir: t.TempDir(), MemoryLimit: 256 << 20, Version: "v0", Database: "streamdb", User: "streamdb"})
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- pgwire.New(e, pgwire.Options{}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := e.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return "postgres://streamdb@" + l.Addr().String() + "/streamdb?sslmode=disable"
 }
 
 // golden compares text with a file of testdata, or writes it.

@@ -274,7 +274,7 @@ func scrape(t *testing.T, db *database) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- httpapi.New(db.engine, func() int { return 1 }).Serve(ctx, l) }()
+	go func() { served <- httpapi.New(db.Engine, func() int { return 1 }).Serve(ctx, l) }()
 	defer func() { cancel(); <-served }()
 	response, err := http.Get("http://" + l.Addr().String() + "/metrics")
 	if err != nil {

@@ -3,54 +3,28 @@ package docs
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/streamdb/streamdb/engine"
 	"github.com/streamdb/streamdb/internal/kafkatest"
-	"github.com/streamdb/streamdb/pgwire"
+	"github.com/streamdb/streamdb/test/testserver"
 )
 
 // documented is the broker's address in the pages; the test puts its own in.
 const documented = "localhost:9092"
 
-// database is a fresh database in this process, behind its wire protocol, and a
-// broker.
+// database is a fresh database and a broker.
 type database struct {
-	addr   string
-	engine *engine.Engine
-	kafka  *kafkatest.Cluster
+	*testserver.Server
+	kafka *kafkatest.Cluster
 }
 
 func startDatabase(t *testing.T) *database {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	e, err := engine.Open(ctx, engine.Options{DataDir: t.TempDir(), Sync: false, MemoryLimit: 256 << 20,
-		Version: "v0", Database: "streamdb", User: "streamdb"})
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- pgwire.New(e, pgwire.Options{}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := e.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return &database{addr: l.Addr().String(), engine: e, kafka: kafkatest.StartFake(t, 1)}
+	server := testserver.Start(t)
+	return &database{Server: server, kafka: kafkatest.StartFake(t, 1)}
 }
 
 // session is one connection and what it was told beside results.
@@ -61,7 +35,7 @@ type session struct {
 }
 
 func (db *database) connect(ctx context.Context) (*session, error) {
-	config, err := pgconn.ParseConfig("postgres://streamdb@" + db.addr + "/streamdb?sslmode=disable")
+	config, err := pgconn.ParseConfig(db.URL())
 	if err != nil {
 		return nil, err
 	}

@@ -5,15 +5,14 @@ package psql
 import (
 	"bytes"
 	"context"
-	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/streamdb/streamdb/engine"
-	"github.com/streamdb/streamdb/pgwire"
+	"github.com/streamdb/streamdb/test/testserver"
 )
 
 const objects = `CREATE TABLE t (id int PRIMARY KEY, name text DEFAULT 'x', amount numeric(10,2) NOT NULL);
@@ -23,8 +22,8 @@ CREATE INDEX t_name_idx ON t (name);`
 
 // client runs psql against a fresh database.
 type client struct {
-	path string
-	addr *net.TCPAddr
+	path   string
+	server *testserver.Server
 }
 
 func start(t *testing.T) *client {
@@ -36,29 +35,7 @@ func start(t *testing.T) *client {
 		}
 		t.Skip("SKIP: psql is not installed")
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	e, err := engine.Open(ctx, engine.Options{DataDir: t.TempDir(), MemoryLimit: 128 << 20, Version: "v0"})
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- pgwire.New(e, pgwire.Options{}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := e.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return &client{path: path, addr: l.Addr().(*net.TCPAddr)}
+	return &client{path: path, server: testserver.Start(t)}
 }
 
 // run gives psql an input and returns what it prints, without spaces at the
@@ -68,7 +45,7 @@ func (c *client) run(t *testing.T, input string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.path, "-X", "-q", "-P", "pager=off", "-h", "127.0.0.1", "-U", "streamdb", "streamdb")
-	cmd.Env = append(os.Environ(), "PGPORT="+c.addr.AddrPort().String()[strings.LastIndexByte(c.addr.String(), ':')+1:])
+	cmd.Env = append(os.Environ(), "PGPORT="+strconv.Itoa(c.server.Addr.Port))
 	cmd.Stdin = strings.NewReader(input)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
