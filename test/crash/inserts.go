@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -22,6 +23,14 @@ type inserts struct {
 	cancel context.CancelFunc
 	done   chan error
 }
+
+// How many INSERTs a server gets at full speed, and the pause between those
+// after. A broker that takes long to come back must not fill the table: every
+// later comparison reads it.
+const (
+	insertBurst = 300
+	insertPause = 50 * time.Millisecond
+)
 
 type insertedRow struct{ id, v int64 }
 
@@ -52,7 +61,10 @@ func (in *inserts) run(ctx context.Context, connect func(context.Context) (*pgx.
 		return nil // the server is gone already
 	}
 	defer conn.Close(context.Background())
-	for ctx.Err() == nil {
+	for n := 0; ctx.Err() == nil; n++ {
+		if n >= insertBurst {
+			time.Sleep(insertPause)
+		}
 		batch := in.next
 		rows := make([]insertedRow, 1+in.rnd.IntN(20))
 		values := make([]string, len(rows))
@@ -64,7 +76,7 @@ func (in *inserts) run(ctx context.Context, connect func(context.Context) (*pgx.
 		_, err := conn.Exec(ctx, "INSERT INTO rows VALUES "+strings.Join(values, ", "))
 		if err != nil {
 			in.unknown[batch] = rows
-			if conn.IsClosed() {
+			if conn.IsClosed() || ctx.Err() != nil { // perhaps it was not even sent
 				return nil
 			}
 			return fmt.Errorf("INSERT: %w", err) // a refusal is none of what may happen

@@ -158,6 +158,11 @@ func failPoints() []string {
 // the broker dies as well.
 func (t *test) killAndCheck(ctx context.Context, i int) error {
 	began := time.Now()
+	if i%5 == 1 {
+		if err := t.resnapshot(ctx); err != nil {
+			return err
+		}
+	}
 	var err error
 	switch {
 	case i%2 == 1:
@@ -277,6 +282,19 @@ func (t *test) dieAtPoint(ctx context.Context) error {
 		return err
 	}
 	return errors.New("the server did not reach fail point " + point)
+}
+
+// resnapshot has an upserting sink write everything again: what is known of each
+// key afterwards must be the same.
+func (t *test) resnapshot(ctx context.Context) error {
+	s := t.sinks[t.rnd.IntN(len(t.sinks))]
+	if !s.upsert {
+		return nil
+	}
+	return t.query(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "ALTER SINK "+s.name+" RESNAPSHOT")
+		return err
+	})
 }
 
 // lateSinks is how many sinks are made on the way.
