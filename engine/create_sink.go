@@ -153,31 +153,18 @@ func (s *Session) installSink(ctx context.Context, n *newSink) error {
 	if o.Graph, err = json.Marshal(plan.Graph); err != nil {
 		return fmt.Errorf("encode the graph of sink %q: %w", o.Name, err)
 	}
-	var cmd dataflow.Command
-	if n.replaces != nil {
-		draft.Remove(n.replaces)
-		cmd.Drop = []dataflow.RelationID{dataflow.RelationID(n.replaces.ID)}
-	}
-	if err := draft.Add(o); err != nil {
-		return err
-	}
-	next, meta, err := draft.Finish()
+	next, cmd, err := s.sinkCommand(n, draft)
 	if err != nil {
 		return err
 	}
-	spec, err := e.viewSpec(o)
-	if err != nil {
-		return err
-	}
-	writer, err := e.openSink(o, &spec)
+	writer, err := e.openSink(o, &cmd.AddViews[0])
 	if err != nil {
 		return err
 	}
 	if writer != nil {
 		s.prepareSink(ctx, o, writer)
-		meta = append(meta, e.timeline.change...)
+		cmd.Meta = append(cmd.Meta, e.timeline.change...)
 	}
-	cmd.Meta, cmd.AddViews, cmd.Create = meta, []dataflow.ViewSpec{spec}, stateArrangements(plan.Stored)
 	if _, err := e.runtime.Do(ctx, cmd); err != nil {
 		if writer != nil {
 			err = errors.Join(err, writer.kafka.Close())
@@ -192,6 +179,28 @@ func (s *Session) installSink(ctx context.Context, n *newSink) error {
 		e.sinks.start(o.ID, writer)
 	}
 	return err
+}
+
+// sinkCommand makes the sink's change of the catalog and of the dataflow.
+func (s *Session) sinkCommand(n *newSink, draft *catalog.Draft) (*catalog.Catalog, dataflow.Command, error) {
+	var cmd dataflow.Command
+	if n.replaces != nil {
+		draft.Remove(n.replaces)
+		cmd.Drop = []dataflow.RelationID{dataflow.RelationID(n.replaces.ID)}
+	}
+	if err := draft.Add(n.object); err != nil {
+		return nil, cmd, err
+	}
+	next, meta, err := draft.Finish()
+	if err != nil {
+		return nil, cmd, err
+	}
+	spec, err := s.engine.viewSpec(n.object)
+	if err != nil {
+		return nil, cmd, err
+	}
+	cmd.Meta, cmd.AddViews, cmd.Create = meta, []dataflow.ViewSpec{spec}, stateArrangements(n.object.Stored)
+	return next, cmd, nil
 }
 
 // stateArrangements are those of a dataflow that no client reads.
