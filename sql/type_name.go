@@ -206,52 +206,57 @@ func (p *parser) timeType(t *ast.TypeName) {
 // intervalFields parses the fields of an interval type, as in DAY TO
 // SECOND(3); a precision of seconds becomes a modifier of the type.
 func (p *parser) intervalFields(t *ast.TypeName) ast.IntervalFields {
-	from := p.cur().kw
-	var alone ast.IntervalFields
-	var to [3]struct {
-		kw     keyword
-		fields ast.IntervalFields
-	}
-	switch from {
-	case kwYear:
-		alone = ast.IntervalYear
-		to[0].kw, to[0].fields = kwMonth, ast.IntervalYearToMonth
-	case kwMonth:
-		alone = ast.IntervalMonth
-	case kwDay:
-		alone = ast.IntervalDay
-		to[0].kw, to[0].fields = kwHour, ast.IntervalDayToHour
-		to[1].kw, to[1].fields = kwMinute, ast.IntervalDayToMinute
-		to[2].kw, to[2].fields = kwSecond, ast.IntervalDayToSecond
-	case kwHour:
-		alone = ast.IntervalHour
-		to[0].kw, to[0].fields = kwMinute, ast.IntervalHourToMinute
-		to[1].kw, to[1].fields = kwSecond, ast.IntervalHourToSecond
-	case kwMinute:
-		alone = ast.IntervalMinute
-		to[0].kw, to[0].fields = kwSecond, ast.IntervalMinuteToSecond
-	case kwSecond:
-		alone = ast.IntervalSecond
-	default:
+	last := p.cur().kw
+	fields := intervalRange(last, last)
+	if fields == ast.IntervalAll {
 		return ast.IntervalAll
 	}
-	p.next()
-	last, fields := from, alone
-	if p.isKw(kwTo) {
-		for _, c := range to {
-			if c.kw != noKeyword && p.peekKw(1, c.kw) {
-				last, fields = c.kw, c.fields
-				p.i += 2
-				break
-			}
-		}
-		if last == from {
-			p.next()
+	if p.peekKw(1, kwTo) {
+		first := last
+		last = p.peek(2).kw
+		fields = intervalRange(first, last)
+		p.i += 2
+		if last == first || fields == ast.IntervalAll {
 			p.fail()
 		}
 	}
+	p.next()
 	if last == kwSecond && p.is('(') {
 		t.Mods = p.precision()
 	}
 	return fields
+}
+
+// intervalRange returns the range of fields of an interval, from and to the
+// same for one field alone, and IntervalAll for what is no range.
+func intervalRange(from, to keyword) ast.IntervalFields {
+	switch [2]keyword{from, to} {
+	case [2]keyword{kwYear, kwYear}:
+		return ast.IntervalYear
+	case [2]keyword{kwMonth, kwMonth}:
+		return ast.IntervalMonth
+	case [2]keyword{kwDay, kwDay}:
+		return ast.IntervalDay
+	case [2]keyword{kwHour, kwHour}:
+		return ast.IntervalHour
+	case [2]keyword{kwMinute, kwMinute}:
+		return ast.IntervalMinute
+	case [2]keyword{kwSecond, kwSecond}:
+		return ast.IntervalSecond
+	case [2]keyword{kwYear, kwMonth}:
+		return ast.IntervalYearToMonth
+	case [2]keyword{kwDay, kwHour}:
+		return ast.IntervalDayToHour
+	case [2]keyword{kwDay, kwMinute}:
+		return ast.IntervalDayToMinute
+	case [2]keyword{kwDay, kwSecond}:
+		return ast.IntervalDayToSecond
+	case [2]keyword{kwHour, kwMinute}:
+		return ast.IntervalHourToMinute
+	case [2]keyword{kwHour, kwSecond}:
+		return ast.IntervalHourToSecond
+	case [2]keyword{kwMinute, kwSecond}:
+		return ast.IntervalMinuteToSecond
+	}
+	return ast.IntervalAll
 }
