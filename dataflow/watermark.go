@@ -192,7 +192,8 @@ func (r *Runtime) moveWatermarks(ep *epochWork) {
 	}
 }
 
-// watermarksMove says whether a watermark moves without input.
+// watermarksMove says whether a watermark moves without input. What holds one back
+// is published without an epoch.
 func (r *Runtime) watermarksMove() bool {
 	for _, s := range r.streamOrder {
 		if !s.watches() {
@@ -202,8 +203,12 @@ func (r *Runtime) watermarksMove() bool {
 		if now < s.mark.checkAt {
 			continue
 		}
-		if value, _ := s.judgeWatermark(now); value != s.mark.value {
+		value, behind := s.judgeWatermark(now)
+		if value != s.mark.value {
 			return true
+		}
+		if behind != s.mark.behind { // nothing moves, but another partition is to blame
+			s.mark.behind, r.viewsChanged = behind, true
 		}
 	}
 	return false
