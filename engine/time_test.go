@@ -165,3 +165,65 @@ func TestWatermarkOverKafka(t *testing.T) {
 		t.Errorf("the view counts late rows, too: %v, %v", got, err)
 	}
 }
+
+// TestTimeOverKafka has views with conditions on now() over a stream: one from
+// the beginning, one that reads the history later, across a restart. They are the
+// query over the topic at the engine's clock.
+func TestTimeOverKafka(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()[0]), kgo.DefaultProduceTopic("events"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	rnd := rand.New(rand.NewPCG(5, 5))
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	produced := 0
+	produce := func() {
+		t.Helper()
+		var records []*kgo.Record
+		for range 200 {
+			when := at.Add(time.Duration(rnd.IntN(60)-30) * time.Second)
+			records = append(records, &kgo.Record{Partition: int32(rnd.IntN(3)), Value: fmt.Appendf(nil, `{"k": %d, "at": %q}`, rnd.IntN(9), when.Format(time.RFC3339))})
+		}
+		if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		produced += len(records)
+	}
+	db := openTestDB(t)
+	db.setClock(at)
+	db.exec("CREATE STREAM e (k int, at timestamptz) WITH (connector = 'kafka', brokers = '" + cluster.ListenAddrs()[0] + "', topic = 'events', format = 'json')")
+	views := map[string]string{
+		"a": "SELECT k, at FROM e WHERE at > now() - INTERVAL '20 seconds'",
+		"b": "SELECT k, count(*) AS n, max(at) AS last FROM e WHERE at <= now() GROUP BY k",
+		"c": "SELECT k, count(*) AS n FROM e WHERE now() BETWEEN at AND at + INTERVAL '1 s' * k GROUP BY k",
+	}
+	made := map[string]string{}
+	produce()
+	for step, name := range []string{"a", "b", "c", "", ""} {
+		if name != "" {
+			db.exec("CREATE MATERIALIZED VIEW " + name + " AS " + views[name])
+			made[name] = views[name]
+		}
+		produce()
+		at = at.Add(time.Duration(rnd.IntN(9)) * time.Second)
+		if step == 3 {
+			db.close()
+			at = at.Add(10 * time.Second)
+			db.clock.Store(at.UnixMicro())
+			db.open()
+		}
+		db.exec("SET real_time_recency = on")
+		db.setClock(at)
+		compareViews(t, db, made)
+	}
+	db.setClock(at.Add(time.Hour))
+	if got, err := db.query("SELECT (SELECT count(*) FROM a), (SELECT sum(n) FROM b), (SELECT count(*) FROM c)"); err != nil || got[0] != fmt.Sprintf("0|%d|0", produced) {
+		t.Errorf("an hour later: %v, %v", got, err)
+	}
+}
