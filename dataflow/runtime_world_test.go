@@ -415,6 +415,8 @@ func (m *memStore) content(arr storage.Arrangement) string {
 	if a == nil {
 		return "none"
 	}
+	m.mu.Lock() // the loop may be committing
+	defer m.mu.Unlock()
 	for _, k := range slices.Sorted(maps.Keys(a.rows)) {
 		b = binary.AppendUvarint(b, uint64(len(k)))
 		b = append(b, k...)
