@@ -340,6 +340,9 @@ func (r *Runtime) feed(ep *epochWork, in *input) error {
 func (r *Runtime) quarantine(v *view, cause error, epoch uint64) {
 	r.opts.Log.Error("view is quarantined", "view", v.spec.Name, "id", v.spec.ID, "epoch", epoch, "err", cause)
 	reason, _, _ := strings.Cut(cause.Error(), "\n")
+	if damage := (*storage.DamageError)(nil); errors.As(cause, &damage) {
+		reason = fmt.Sprintf("stored data is damaged: %s; DROP and CREATE the view to build it again", reason)
+	}
 	r.retire(v, reason, epoch)
 }
 

@@ -88,11 +88,11 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 		Dir: opts.DataDir, MemoryLimit: opts.MemoryLimit / 2, Sync: syncMode, ResultStore: opts.ResultStore, Log: opts.Log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, err)
+		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, adviseCheck(err, opts.DataDir))
 	}
 	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), sinks: newSinks(), ddl: make(chan struct{}, 1), written: map[catalog.ID]uint64{}}
 	if err := e.start(ctx); err != nil {
-		return nil, errors.Join(err, e.abandon())
+		return nil, errors.Join(adviseCheck(err, opts.DataDir), e.abandon())
 	}
 	return e, nil
 }

@@ -263,7 +263,7 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, params []types.Datum
 	tag, err = p.run(ctx, params, rows)
 	if err != nil {
 		s.tx.fail()
-		return "", ended(ctx, err)
+		return "", s.engine.nameDamage(ended(ctx, err))
 	}
 	return tag, nil
 }

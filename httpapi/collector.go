@@ -98,6 +98,9 @@ func (c *collector) storageMetrics() []metric {
 		counter("streamdb_storage_flushed_bytes_total", "Bytes written to runs by flushes.", float64(s.FlushedBytes)),
 		counter("streamdb_storage_merged_bytes_total", "Bytes written to runs by merges.", float64(s.MergedBytes)),
 		counter("streamdb_storage_stall_seconds_total", "Time that commits waited for flushes.", s.StallTime.Seconds()),
+		counter("streamdb_storage_verified_bytes_total", "Bytes of runs that the verification in the background has read.", float64(s.VerifiedBytes)),
+		counter("streamdb_storage_verifications_total", "Verifications of all runs that are done.", float64(s.VerifyPasses)),
+		gauge("streamdb_storage_damages", "Places that reads or the verification found damaged.", float64(s.Damages)),
 		counter("streamdb_storage_failures_total", "Flushes and merges that failed and are tried again.", float64(s.FlushFailures+s.MergeFailures)),
 	}
 }

@@ -68,6 +68,8 @@ type Values [][]byte
 //	(*Snapshot).Scan(arr, lo, hi, fn) error
 //	(*Snapshot).Release()
 //	(*Store).Check(ctx, func(Damage)) error      verifies all runs
+//	(*Store).Damages() []Damage                  what reads and the verification in the background have found
+//	Inspect(Options) (*Inspection, error)        opens a directory to check it, while no server runs
 //	(*Store).SetMergeRate(bytesPerSecond int64)  fuel of merges while they are not behind
 //	(*Store).Stats() Stats                       counters and sizes for metrics and streamdb.state
 //	(*Store).Close() error                       idempotent

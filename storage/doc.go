@@ -16,6 +16,7 @@
 //	   <= E until it is released.
 //
 // It must not know SQL, operators or sources: keys, values, positions and meta
-// values are opaque bytes. Owner of goroutines: Store (flush and merge).
+// values are opaque bytes. Owner of goroutines: Store (flush, merge,
+// verification).
 // Start reading at store.go (Open, Commit, Snapshot), then seams.go.
 package storage

@@ -24,8 +24,7 @@ const (
 	longestMergeRetry = time.Minute // where a run is damaged, it stays so
 )
 
-// background is the store's two goroutines, one that flushes and one that
-// merges. Its fields are guarded by Store.genMu.
+// background is the store's goroutines: one flushes, one merges, one verifies. Its fields are guarded by Store.genMu.
 type background struct {
 	wg     sync.WaitGroup
 	ctx    context.Context
@@ -46,6 +45,9 @@ func (s *Store) startBackground() {
 	s.bg.throttle.setRate(s.opts.MergeRate)
 	s.bg.wg.Go(s.flushLoop)
 	s.bg.wg.Go(s.mergeLoop)
+	if s.opts.VerifyEvery > 0 {
+		s.bg.wg.Go(s.verifyLoop)
+	}
 }
 
 // stopBackground ends the goroutines and wakes a waiting Commit.

@@ -286,6 +286,13 @@ func (l *FileLog) count(epoch uint64, bytes int64) {
 	l.spans = append(l.spans, logSpan{epoch, bytes})
 }
 
+// LastEpoch implements Log.
+func (l *FileLog) LastEpoch() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastEpoch
+}
+
 // Size implements Log. Records are counted in groups of 64 KiB: a group counts
 // until all of it is cut.
 func (l *FileLog) Size() int64 {

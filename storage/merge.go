@@ -106,7 +106,7 @@ type mergeWriter struct {
 func (s *Store) writeMerge(j *mergeJob) ([]*run, error) {
 	w := &mergeWriter{store: s, job: j, filter: s.newFilter(j.tier == baseTier)}
 	defer w.abort()
-	it, err := newMergeIter(j.inputs, j.lo, j.hi, longChunk)
+	it, err := newMergeIter(j.inputs, j.lo, j.hi, longChunk, w.filter.allDead)
 	if err != nil {
 		return nil, err
 	}

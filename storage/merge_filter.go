@@ -9,6 +9,8 @@ type versionFilter struct {
 	pins []uint64
 	arrs map[Arrangement]arrState
 	base bool // nothing is below: tombstones can go
+
+	alive []Arrangement // ascending; see allDead
 }
 
 func (s *Store) newFilter(base bool) *versionFilter {

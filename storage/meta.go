@@ -116,10 +116,13 @@ func (b *Badger) load() (err error) {
 func metaOpen(o badger.Options) (db *badger.DB, err error) {
 	defer metaRecover(&err, "could not open the database in %q", o.Dir)
 	db, err = badger.OpenManaged(o)
-	if err != nil {
-		return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "could not open the database in %q: %v", o.Dir, err)
+	switch {
+	case err == nil:
+		return db, nil
+	case strings.Contains(err.Error(), "directory lock"):
+		return nil, sqlerr.Wrap(err, sqlerr.ObjectInUse, "the data directory is in use by another server: %v", err)
 	}
-	return db, nil
+	return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "could not open the database in %q: %v", o.Dir, err)
 }
 
 // metaRecover makes an error of a panic within Badger.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Options configures a Store. All but Dir may be left zero.
@@ -37,6 +38,11 @@ type Options struct {
 	// MergeRate bounds the bytes a second that merges write while few runs wait
 	// to be merged, 64 MiB if 0; negative: no bound.
 	MergeRate int64
+	// VerifyEvery is the time from the end of one verification of all runs in the
+	// background to the next one, a day if 0; negative: none. VerifyRate is the
+	// bytes a second that it reads, 4 MiB if 0.
+	VerifyEvery time.Duration
+	VerifyRate  int64
 	// MinFree is the free disk space in bytes below which commits are refused
 	// with SQLSTATE 53100, DefaultWatermark if 0; negative: no check.
 	MinFree int64
@@ -74,6 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for name, v := range map[string]int64{
 		"memory limit": o.MemoryLimit, "flush unit": o.FlushUnit, "block size": int64(o.BlockSize), "piece size": o.PieceSize,
+		"verify rate": o.VerifyRate,
 	} {
 		if v < 0 {
 			bad("%s %d is negative", name, v)
@@ -88,6 +95,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.PieceSize, 64<<20)
 	setDefault(&o.MergeRate, 64<<20)
 	setDefault(&o.MinFree, DefaultWatermark)
+	setDefault(&o.VerifyEvery, defaultVerifyEvery)
+	setDefault(&o.VerifyRate, defaultVerifyRate)
 	o.MemoryLimit = min(o.MemoryLimit, maxArenaBytes/4*3)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -95,7 +104,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
-func setDefault[T int | int64](v *T, def T) {
+func setDefault[T int | int64 | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}

@@ -8,8 +8,9 @@ import (
 	"github.com/streamdb/streamdb/internal/sqlerr"
 )
 
-// recover reads the manifest, deletes runs that it does not list (I3), and
-// brings the epochs of the log that are in no run into the row table.
+// recover reads the manifest, brings the epochs of the log that are in no run
+// into the row table, and deletes runs that the manifest does not list (I3): last,
+// since a manifest that turns out to be damaged may have forgotten them.
 func (s *Store) recover(ctx context.Context) error {
 	start := time.Now()
 	man, err := readManifest(s.seams.Meta)
@@ -19,7 +20,8 @@ func (s *Store) recover(ctx context.Context) error {
 	s.arrs = man.arrs
 	s.bg.flushedEpoch.Store(man.flushed)
 	s.epoch, s.clock, s.positions = man.flushed, man.clock, man.positions
-	if err := s.dropOrphans(man); err != nil {
+	orphans, err := s.findOrphans(man)
+	if err != nil {
 		return err
 	}
 	if s.tree, err = newTree(s, man); err != nil {
@@ -33,39 +35,48 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.dropOrphans(orphans); err != nil {
+		return err
+	}
 	s.opts.Log.Info("storage recovered", "epoch", s.epoch, "flushed_epoch", man.flushed,
 		"runs", len(man.runs), "replayed_rows", rows, "duration", time.Since(start))
 	return nil
 }
 
-// dropOrphans deletes the runs that a crash left behind unlisted.
-func (s *Store) dropOrphans(man *manifest) error {
+// findOrphans lists the runs that a crash left behind unlisted, and makes sure
+// that the listed ones are there.
+func (s *Store) findOrphans(man *manifest) (orphans []runPlace, err error) {
 	listed := map[runPlace]bool{}
 	for i := range man.runs {
 		listed[runPlace{man.runs[i].home, man.runs[i].id}] = true
 		man.nextRun = max(man.nextRun, man.runs[i].id+1)
 	}
 	for _, home := range []runHome{homeFiles, homeBadger} {
-		store := s.blocks(home)
-		runs, err := store.Runs()
+		runs, err := s.blocks(home).Runs()
 		if err != nil {
-			return fmt.Errorf("could not list the runs: %w", err)
+			return nil, fmt.Errorf("could not list the runs: %w", err)
 		}
 		present := map[uint64]bool{}
 		for _, id := range runs {
 			present[id] = true
-			if listed[runPlace{home, id}] {
-				continue
-			}
 			man.nextRun = max(man.nextRun, id+1)
-			if err := store.Drop(id); err != nil {
-				return fmt.Errorf("could not delete unlisted run %d: %w", id, err)
+			if at := (runPlace{home, id}); !listed[at] {
+				orphans = append(orphans, at)
 			}
 		}
 		for at := range listed {
 			if at.home == home && !present[at.id] {
-				return sqlerr.New(sqlerr.DataCorrupted, "run %d is listed in the manifest but missing", at.id)
+				return nil, sqlerr.New(sqlerr.DataCorrupted, "run %d is listed in the manifest but missing", at.id)
 			}
+		}
+	}
+	return orphans, nil
+}
+
+func (s *Store) dropOrphans(orphans []runPlace) error {
+	for _, at := range orphans {
+		if err := s.blocks(at.home).Drop(at.id); err != nil {
+			return fmt.Errorf("could not delete unlisted run %d: %w", at.id, err)
 		}
 	}
 	return nil
@@ -102,7 +113,20 @@ func (s *Store) replay(ctx context.Context, man *manifest) (rows int, err error)
 	if err != nil {
 		return rows, fmt.Errorf("could not replay the log: %w", err)
 	}
+	if err := checkLogEnd(s.seams.Log, s.epoch); err != nil {
+		return rows, err
+	}
 	s.mem.tidy()
 	s.mem.count()
 	return rows, nil
+}
+
+// checkLogEnd compares where the log ends with what manifest and records gave.
+// Damaged files let Badger go back to an older state without a word; the log was
+// cut behind the newer one.
+func checkLogEnd(log Log, epoch uint64) error {
+	if last := log.LastEpoch(); last > epoch {
+		return sqlerr.New(sqlerr.DataCorrupted, "the log ends with epoch %d, but the manifest and its records only lead to epoch %d", last, epoch)
+	}
+	return nil
 }

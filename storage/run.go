@@ -164,6 +164,17 @@ func (s *sortedRun) bytes() (n uint64) {
 	return n
 }
 
+// without leaves out the pieces of which no row is wanted.
+func (s *sortedRun) without(skip func(first, last Arrangement) bool) *sortedRun {
+	out := &sortedRun{tier: s.tier, rank: s.rank}
+	for _, r := range s.pieces {
+		if !skip(runKeyArrangement(r.lo), runKeyArrangement(r.hi)) {
+			out.pieces = append(out.pieces, r)
+		}
+	}
+	return out
+}
+
 // piece returns the number of the first piece at or after from whose last key
 // is not before key; the number of pieces if there is none.
 func (s *sortedRun) piece(key []byte, from int) int {

@@ -17,6 +17,9 @@ const (
 type runIter struct {
 	pieces []*run
 	chunk  int // bytes to read next, at least one block
+	// skip, if not nil, says whether no row of these arrangements is wanted: blocks
+	// that have no others are not read, so that a merge passes their damage.
+	skip func(first, last Arrangement) bool
 
 	at     int // piece
 	next   int // next block of the piece to read
@@ -37,8 +40,11 @@ type runIter struct {
 
 // newRunIter starts a walk at the first key not before lo. chunk is the bytes of
 // blocks read first. Nothing is read if all keys are behind hi.
-func newRunIter(s *sortedRun, lo, hi []byte, chunk int) (*runIter, error) {
-	it := &runIter{pieces: s.pieces, chunk: chunk}
+func newRunIter(s *sortedRun, lo, hi []byte, chunk int, skip func(first, last Arrangement) bool) (*runIter, error) {
+	if skip != nil {
+		s = s.without(skip)
+	}
+	it := &runIter{pieces: s.pieces, chunk: chunk, skip: skip}
 	it.at = s.piece(lo, 0)
 	if it.at == len(it.pieces) || hi != nil && bytes.Compare(it.pieces[it.at].lo, hi) >= 0 {
 		return it, nil
@@ -89,15 +95,11 @@ func (it *runIter) read() (bool, error) {
 		it.source++
 		return it.parse(it.mem[it.ends[it.inMem-1]:it.ends[it.inMem]])
 	}
-	for it.at < len(it.pieces) && it.next >= int(it.pieces[it.at].blocks) {
-		it.at++
-		it.next = 0
-	}
-	if it.at >= len(it.pieces) {
-		return false, nil
+	n, err := it.toRead()
+	if n == 0 || err != nil {
+		return false, err
 	}
 	r := it.pieces[it.at]
-	n := r.blocksIn(it.chunk, it.next)
 	it.chunk = min(4*max(it.chunk, r.blockBytes()), longChunk)
 	it.source = it.next
 	it.next += n
@@ -107,7 +109,7 @@ func (it *runIter) read() (bool, error) {
 		it.blk = k
 		return err == nil, err
 	}
-	err := r.store.Blocks(r.id, it.source, n, func(_ int, b []byte) error {
+	err = r.store.Blocks(r.id, it.source, n, func(_ int, b []byte) error {
 		it.mem = append(it.mem, b...)
 		it.ends = append(it.ends, len(it.mem))
 		return nil
@@ -116,6 +118,35 @@ func (it *runIter) read() (bool, error) {
 		return false, err
 	}
 	return it.parse(it.mem[:it.ends[0]])
+}
+
+// toRead goes to the next blocks that are to be read and returns their number, 0
+// at the end.
+func (it *runIter) toRead() (n int, err error) {
+	for ; it.at < len(it.pieces); it.at, it.next = it.at+1, 0 {
+		r := it.pieces[it.at]
+		if it.skip == nil {
+			if it.next < int(r.blocks) {
+				return r.blocksIn(it.chunk, it.next), nil
+			}
+			continue
+		}
+		x, err := r.idx()
+		if err != nil {
+			return 0, err
+		}
+		for it.next < x.blocks && it.skip(x.arrangements(it.next, r.hi)) {
+			it.next++
+		}
+		if it.next == x.blocks {
+			continue
+		}
+		most := r.blocksIn(it.chunk, it.next)
+		for n = 1; n < most && !it.skip(x.arrangements(it.next+n, r.hi)); n++ {
+		}
+		return n, nil
+	}
+	return 0, nil
 }
 
 func (it *runIter) parse(b []byte) (bool, error) {
@@ -157,10 +188,10 @@ type mergeIter struct {
 	heap []*runIter
 }
 
-func newMergeIter(runs []*sortedRun, lo, hi []byte, chunk int) (*mergeIter, error) {
+func newMergeIter(runs []*sortedRun, lo, hi []byte, chunk int, skip func(first, last Arrangement) bool) (*mergeIter, error) {
 	m := &mergeIter{}
 	for _, s := range runs {
-		it, err := newRunIter(s, lo, hi, chunk)
+		it, err := newRunIter(s, lo, hi, chunk, skip)
 		if err != nil {
 			return nil, err
 		}

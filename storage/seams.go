@@ -33,6 +33,8 @@ type Log interface {
 	// Replay calls fn for every whole record after the last cut, in order. The
 	// slice is valid only during the call. To be called once, before Append.
 	Replay(fn func(epoch uint64, record []byte) error) error
+	// LastEpoch returns, after Replay, the last epoch that was appended or cut.
+	LastEpoch() uint64
 	// Cut says that records up to and including epoch are not needed any more.
 	Cut(epoch uint64) error
 	// Size returns the bytes that uncut records occupy.

@@ -73,13 +73,13 @@ func (sn *Snapshot) Get(arr Arrangement, key, buf []byte) (val []byte, ok bool, 
 // it.
 func (s *Store) getAt(arr Arrangement, p Placement, key []byte, epoch uint64, buf []byte) ([]byte, bool, error) {
 	h := hashKey(arr, key)
-	val, live, known := s.mem.read(h, epoch, arr, key, buf)
-	if known {
+	if val, live, known := s.mem.read(h, epoch, arr, key, buf); known {
 		return val, live, nil
 	}
 	v := s.tree.acquire()
 	defer s.tree.release(v)
 	mem := s.blockMem.Get().(*[]byte)
 	defer s.blockMem.Put(mem)
-	return v.get(p, arr, key, h, epoch, buf, *mem)
+	val, live, err := v.get(p, arr, key, h, epoch, buf, *mem)
+	return val, live, s.readError(arr, err)
 }

@@ -37,13 +37,13 @@ func (s *Store) scanAt(arr Arrangement, lo, hi []byte, epoch uint64, fn func(key
 	sc := &scan{store: s, arr: arr, placement: st.placement, epoch: epoch, mem: mem}
 	sc.setEnd(hi)
 	var err error
-	if sc.runs, err = newMergeIter(v.trees[st.placement], appendRunKey(nil, arr, lo), sc.end, shortChunk); err != nil {
-		return err
+	if sc.runs, err = newMergeIter(v.trees[st.placement], appendRunKey(nil, arr, lo), sc.end, shortChunk, nil); err != nil {
+		return s.readError(arr, err)
 	}
 	for {
 		key, val, ok, err := sc.next()
 		if err != nil || !ok || !fn(key, val) {
-			return err
+			return s.readError(arr, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type storeCounters struct {
 	foundRows, readBlocks, bloomSkips  atomic.Int64
 	flushFailures, mergeFailures       atomic.Int64
 	droppedRuns, scans, fetchNanos     atomic.Int64
+	verifiedBytes, verifyPasses        atomic.Int64
 }
 
 func (c *storeCounters) commit(ep *Epoch, size int64) {
@@ -55,6 +56,9 @@ type Stats struct {
 	StallTime                          time.Duration
 	FlushFailures, MergeFailures       int64
 
+	VerifiedBytes, VerifyPasses int64 // in the background
+	Damages                     int   // known now
+
 	State, Results TreeStats
 }
 
@@ -82,6 +86,8 @@ func (s *Store) Stats() Stats {
 		DroppedRuns: c.droppedRuns.Load(), Stalls: c.stalls.Load(), StallTime: time.Duration(c.stallNanos.Load()),
 		FlushFailures: c.flushFailures.Load(), MergeFailures: c.mergeFailures.Load(),
 	}
+	st.VerifiedBytes, st.VerifyPasses = c.verifiedBytes.Load(), c.verifyPasses.Load()
+	st.Damages = len(s.Damages())
 	s.pinMu.Lock()
 	st.Epoch, st.OldestPin = s.epoch, s.epoch
 	for e, n := range s.pins {

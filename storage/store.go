@@ -61,6 +61,8 @@ type Store struct {
 	blockMem sync.Pool // *[]byte for blocks that point reads copy
 	bg       background
 
+	damages damages
+
 	stats storeCounters
 }
 
@@ -193,7 +195,7 @@ func (s *Store) Fetch(arr Arrangement, keys *zset.List, out *Values) error {
 	if len(r.index) == 0 {
 		return nil
 	}
-	return s.fetchMisses(arr, st.placement, keys, *out)
+	return s.readError(arr, s.fetchMisses(arr, st.placement, keys, *out))
 }
 
 // arrangement returns what is known of an arrangement.

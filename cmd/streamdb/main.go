@@ -22,11 +22,12 @@ Usage:
   streamdb serve [flags]     run the server
   streamdb demo [flags]      run it with a Kafka broker, generated events and views to look at
   streamdb health [flags]    ask the server at --http-listen whether it is well
+  streamdb check [flags]     verify --data-dir while no server uses it
   streamdb test [flags] [file or folder...]
                              run files of SQL with recorded answers against this or another server
   streamdb version           print the version
 
-Flags of serve, demo and health may also be set as STREAMDB_* variables, e.g. STREAMDB_DATA_DIR.
+Flags of serve, demo, health and check may also be set as STREAMDB_* variables, e.g. STREAMDB_DATA_DIR.
 'streamdb serve --help', 'streamdb demo --help' and 'streamdb test --help' list them.
 `
 
@@ -49,6 +50,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = serve(demoCommand, args[1:], stdout, stderr)
 	case "health":
 		err = health(args[1:], stdout, stderr)
+	case "check":
+		err = check(args[1:], stdout, stderr)
 	case testCommand:
 		err = test(args[1:], stdout, stderr)
 	case "version":

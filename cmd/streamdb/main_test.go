@@ -47,6 +47,8 @@ func TestRun(t *testing.T) {
 		{"demo --kafka-listen=", 2, "", "--kafka-listen must not be empty"},
 		{"health --http-listen=", 2, "", "--http-listen"},
 		{"health --http-listen 127.0.0.1:1", 1, "", "refused"},
+		{"check --data-dir no-such-directory", 1, "", "is no data directory"},
+		{"check extra", 2, "", `unexpected argument "extra"`},
 	} {
 		var out, err bytes.Buffer
 		if status := run(strings.Fields(c.args), &out, &err); status != c.status {
@@ -203,7 +205,7 @@ func commandLinePage() string {
 	}
 	b.WriteString("## serve\n\n")
 	page(serveFlags, nil)
-	b.WriteString("\n`health` takes the same flags, so that it finds the server by the same settings.\n\n## demo\n\nThe same, but:\n\n")
+	b.WriteString("\n`health` and `check` take the same flags, so that they find the server and its directory by the same settings.\n\n## demo\n\nThe same, but:\n\n")
 	page(demoFlags, serveFlags)
 	b.WriteString("\n## test\n\n`streamdb test [flags] [file or folder...]`, see [Testing with files of SQL](../sqllogictest.md). No variables.\n\n| flag | initially | what |\n|---|---|---|\n")
 	testFlags := pflag.NewFlagSet(testCommand, pflag.ContinueOnError)

@@ -82,6 +82,13 @@ func (l *MemLog) Replay(fn func(epoch uint64, record []byte) error) error {
 	return nil
 }
 
+// LastEpoch implements storage.Log.
+func (l *MemLog) LastEpoch() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.last, l.cut)
+}
+
 // Cut implements storage.Log.
 func (l *MemLog) Cut(epoch uint64) error {
 	l.mu.Lock()
