@@ -295,17 +295,22 @@ func (m *memtable) cutBehind(r ref) {
 	}
 }
 
-// touch reads a byte of the slot and of the newest entry of each hash. A loop
-// that does nothing else lets the processor overlap the cache misses, which the
-// work that follows would wait for one by one.
+// touch reads a byte of the slot and of the newest entries of each hash. Loops
+// that do nothing else let the processor overlap the cache misses, which the work
+// that follows would wait for one by one.
 func (m *memtable) touch(sh *shard, hashes []uint64, rows []uint32) (sum byte) {
 	for _, i := range rows {
 		sum += byte(sh.slots[sh.home(uint32(hashes[i]))])
 	}
+	m.heads = m.heads[:0]
 	for _, i := range rows {
-		if r := ref(sh.slots[sh.home(uint32(hashes[i]))]); r != 0 {
+		if r := sh.near(uint32(hashes[i])); r != 0 {
 			sum += m.arena.data[int64(r)*refUnit+12]
+			m.heads = append(m.heads, r)
 		}
+	}
+	for _, r := range m.heads {
+		sum += m.arena.data[int64(m.arena.at(r).prev())*refUnit+12]
 	}
 	return sum
 }
@@ -383,13 +388,12 @@ func (m *memtable) fetch(arr Arrangement, keys *zset.List, out Values, misses []
 	// The first loop only reads one slot a key: the processor overlaps the cache
 	// misses, which a loop that does everything per key would wait for.
 	heads := m.heads[:len(hashes)]
-	for i, h := range hashes {
+	for _, h := range hashes {
 		sh := &m.shards[shardOf(h)]
-		w := sh.slots[sh.home(uint32(h))]
-		heads[i] = 0
-		if (w^tagOf(h))>>slotTagBits == 0 {
-			heads[i] = ref(w)
-		}
+		m.touched += byte(sh.slots[sh.home(uint32(h))])
+	}
+	for i, h := range hashes {
+		heads[i] = m.shards[shardOf(h)].near(uint32(h))
 	}
 	for _, r := range heads {
 		m.touched += m.arena.data[int64(r)*refUnit+12]

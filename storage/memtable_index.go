@@ -52,6 +52,17 @@ func (s *shard) find(a *arena, h uint64, arr Arrangement, key []byte) (int, ref)
 	}
 }
 
+// near returns the newest entry of the first key with the tag, 0 if there is none:
+// nearly always the one that is looked for. It does not read the entry.
+func (s *shard) near(tag uint32) ref {
+	for i := s.home(tag); ; i = s.after(i) {
+		w := s.slots[i]
+		if w == 0 || uint32(w>>slotTagBits) == tag {
+			return ref(w)
+		}
+	}
+}
+
 // findRef returns the slot that points at r, or -1.
 func (s *shard) findRef(h uint64, r ref) int {
 	want := tagOf(h) | uint64(r)
