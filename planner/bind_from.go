@@ -114,6 +114,9 @@ func (s *scope) rename(name string, alias *ast.Alias) error {
 }
 
 func (b *binder) bindSubquery(t *ast.SubqueryTable, ctes *cteScope) (Node, *scope, error) {
+	if !t.Lateral {
+		defer b.hideLateral()()
+	}
 	q, err := b.bindQuery(t.Query, ctes)
 	if err != nil {
 		return nil, nil, err
@@ -252,6 +255,7 @@ func joinScopes(l, r *scope, pos int) (*scope, error) {
 // right column that USING merges is hidden, so that its name is unambiguous.
 func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr, error) {
 	if j.On != nil {
+		defer b.hideLateral()()
 		return b.condition(j.On, &exprContext{scope: both, clause: "JOIN/ON"}, "JOIN/ON")
 	}
 	names := j.Using

@@ -149,7 +149,7 @@ func (b *binder) scalarTable(t *ast.FuncTable, e ast.Expr, ctes *cteScope) (Node
 // lateral binds an item of FROM that may name columns of the items before it,
 // and joins it to them.
 func (b *binder) lateral(left Node, ls *scope, item ast.TableExpr, kind JoinKind) (Node, *scope, error) {
-	b.outer = &outerQuery{context: &exprContext{scope: ls, clause: "FROM clause of their own query level"}, parent: b.outer}
+	b.outer = &outerQuery{context: &exprContext{scope: ls, clause: "FROM clause of their own query level"}, parent: b.outer, lateral: true}
 	right, rs, err := b.bindTable(item, ls.ctes)
 	b.outer = b.outer.parent
 	if err != nil {
@@ -226,6 +226,7 @@ func (b *binder) lateralJoin(j *ast.JoinExpr, left Node, ls *scope) (Node, *scop
 	if err != nil || j.On == nil || kind == LeftJoin {
 		return node, both, err
 	}
+	defer b.hideLateral()()
 	on, err := b.condition(j.On, &exprContext{scope: both, clause: "JOIN/ON"}, "JOIN/ON")
 	return &Map{Input: node, Filter: on}, both, err
 }

@@ -26,6 +26,19 @@ func isOuter(col int) bool { return col >= 1<<outerShift }
 type outerQuery struct {
 	context *exprContext
 	parent  *outerQuery
+	lateral bool // the items of FROM before the one that is bound
+	hidden  bool // for the time being: what is bound is not LATERAL
+}
+
+// hideLateral hides the items of FROM before the one that is bound from what in
+// it is not LATERAL; the caller calls restore.
+func (b *binder) hideLateral() (restore func()) {
+	o := b.outer
+	if o == nil || !o.lateral || o.hidden {
+		return func() {}
+	}
+	o.hidden = true
+	return func() { o.hidden = false }
 }
 
 // attachments collects the subqueries of a clause. Each has at most one row for
@@ -62,6 +75,10 @@ func (b *binder) column(ref *ast.ColumnRef, c *exprContext) (*expr.Expr, error) 
 	}
 	level := 1
 	for o := b.outer; o != nil; o = o.parent {
+		if o.hidden {
+			level++
+			continue
+		}
 		e, outerErr := o.context.scope.column(ref)
 		if outerErr == nil {
 			e.Col += level << outerShift
