@@ -50,11 +50,13 @@ func (b *binder) aggregateCall(e *ast.FuncCall, c *exprContext) (*expr.Expr, err
 	if c.aggregates != nil {
 		input = c.aggregates.input
 	}
+	mark := input.subqueries.mark()
 	call, err := b.boundAggregate(e, input)
 	if err != nil {
 		return nil, err
 	}
-	if level := call.level(); level > 0 {
+	if level := call.level(input.subqueries); level > 0 {
+		input.subqueries.reset(mark)
 		return b.outerAggregate(e, level)
 	}
 	if c.aggregates == nil {
@@ -127,17 +129,42 @@ func (c *aggregateArguments) guard() {
 
 // level says which query an aggregate belongs to: the innermost whose columns
 // its arguments and its filter read, that at hand (0) if they read none.
-func (c *aggregateArguments) level() int {
+func (c *aggregateArguments) level(subqueries *attachments) int {
 	level := -1
+	note := func(l int) {
+		if l >= 0 && (level < 0 || l < level) {
+			level = l
+		}
+	}
 	for _, e := range append([]*expr.Expr{c.Filter}, c.Args...) {
 		expr.Walk(e, func(e *expr.Expr) bool {
-			if e.Op == expr.OpColumn && (level < 0 || e.Col>>outerShift < level) {
-				level = e.Col >> outerShift
+			if e.Op == expr.OpColumn {
+				if plan := subqueries.planOf(e.Col); plan != nil {
+					note(innermostOuter(plan) - 1)
+				} else {
+					note(e.Col >> outerShift)
+				}
 			}
 			return true
 		})
 	}
 	return max(level, 0)
+}
+
+// innermostOuter returns the least level of the columns of queries around a plan
+// that it reads, 0 if it reads none.
+func innermostOuter(n Node) int {
+	level := 0
+	mapExprs(n, func(e *expr.Expr) *expr.Expr {
+		expr.Walk(e, func(e *expr.Expr) bool {
+			if l := e.Col >> outerShift; e.Op == expr.OpColumn && l > 0 && (level == 0 || l < level) {
+				level = l
+			}
+			return true
+		})
+		return e
+	})
+	return level
 }
 
 // outerAggregate binds an aggregate of a query around the one at hand there.

@@ -57,6 +57,40 @@ func (a *attachments) add(plan Node) int {
 	return at
 }
 
+// attachmentMark is how much attachments held at some time.
+type attachmentMark struct{ plans, width int }
+
+func (a *attachments) mark() attachmentMark {
+	if a == nil {
+		return attachmentMark{}
+	}
+	return attachmentMark{len(a.plans), a.width}
+}
+
+// reset takes out what was added since the mark.
+func (a *attachments) reset(m attachmentMark) {
+	if a != nil {
+		a.plans, a.width = a.plans[:m.plans], m.width
+	}
+}
+
+// planOf returns the plan that a column number belongs to, nil if it is none of
+// these attachments'.
+func (a *attachments) planOf(col int) Node {
+	if a == nil || !a.owns(col) {
+		return nil
+	}
+	col -= a.base
+	for _, plan := range a.plans {
+		if width := len(plan.Types()); col >= width {
+			col -= width
+			continue
+		}
+		return plan
+	}
+	return nil
+}
+
 // owns says whether a column number is one of these attachments'.
 func (a *attachments) owns(col int) bool { return col >= a.base && col < a.base+a.width }
 
