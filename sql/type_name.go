@@ -211,12 +211,12 @@ func (p *parser) intervalFields(t *ast.TypeName) ast.IntervalFields {
 	if fields == ast.IntervalAll {
 		return ast.IntervalAll
 	}
-	if p.peekKw(1, kwTo) {
+	if p.peekKw(1, kwTo) && last != kwMonth && last != kwSecond {
 		first := last
 		last = p.peek(2).kw
 		fields = intervalRange(first, last)
 		p.i += 2
-		if last == first || fields == ast.IntervalAll {
+		if first == last || fields == ast.IntervalAll {
 			p.fail()
 		}
 	}
