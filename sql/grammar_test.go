@@ -98,6 +98,14 @@ func TestGrammar(t *testing.T) {
 	for range *mutations {
 		failures.check(g.symbol("stmt", 1+g.rand.IntN(4)))
 	}
+	for _, k := range keywords[1:] { // each as the only name
+		name := []string{`"` + k.word + `"`}
+		g.alternatives["n"], g.ends["n"] = name, name
+		for range *mutations / 2000 {
+			failures.check(g.symbol("stmt", 3))
+			failures.check("select " + g.symbol("e", 2))
+		}
+	}
 	if failures.parsed < failures.checked/4 {
 		t.Errorf("only %d of %d statements parse", failures.parsed, failures.checked)
 	}

@@ -43,7 +43,7 @@ func (p *printer) literalType(t *TypeName) {
 func (p *printer) namedType(t *TypeName) {
 	word, suffix, ok := builtinType(t)
 	if !ok {
-		if t.Qualifier == nil && isFunctionWord(t.Name) {
+		if t.Qualifier == nil && isFunctionWord(t.Name) && t.Name != "current_schema" {
 			p.s(t.Name)
 		} else {
 			p.qualified(t.Qualifier, t.Name)
