@@ -1,6 +1,11 @@
 // Command crash kills a streamdb server again and again, at random moments and
 // at named points of the epoch loop, while records flow in, and compares every
-// view with a model after each restart. It exits 1 at the first deviation.
+// view and the topic of every sink with a model after each restart. It exits 1 at
+// the first deviation. The broker dies now and then, too: the one in this process,
+// or a real one,
+//
+//	scripts/kafka.sh start DIR 9092
+//	go run ./test/crash -kafka 127.0.0.1:9092 -kill-broker "scripts/kafka.sh kill DIR" -start-broker "scripts/kafka.sh restart DIR"
 package main
 
 import (

@@ -129,10 +129,15 @@ func (t *test) compare(ctx context.Context) error {
 		}
 		for _, s := range t.sinks {
 			began := time.Now()
-			if err := s.compare(ctx, conn, want[s.of]); err != nil {
+			if err := s.caughtUp(ctx, conn); err != nil {
 				return err
 			}
-			t.took("sink "+s.name, began)
+			t.took("sink "+s.name+" to write", began)
+			began = time.Now()
+			if err := s.compare(ctx, want[s.of]); err != nil {
+				return err
+			}
+			t.took("reading the topic of "+s.name, began)
 		}
 		return t.compareErrors(ctx, conn)
 	})
