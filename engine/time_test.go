@@ -22,6 +22,7 @@ var timeQueries = []string{
 	"SELECT id FROM e WHERE k IN (SELECT k FROM e WHERE at > now() - INTERVAL '3 seconds')",
 	"SELECT k FROM e WHERE at < now() UNION SELECT k FROM e WHERE at < 'infinity' AND now() - at > '30 s'",
 	"SELECT id, at FROM e WHERE at > now() ORDER BY at, id LIMIT 3",
+	"SELECT k, count(*) AS n FROM e WHERE date_trunc('minute', at) = date_trunc('minute', now()) GROUP BY k",
 }
 
 // TestTimeLaw holds that a view is its query at the clock of the last epoch,

@@ -63,11 +63,11 @@ func clockBounds(filter *expr.Expr) (rest *expr.Expr, bounds []expr.ClockBound, 
 				rest = and(rest, part)
 				continue
 			}
-			bound, err := expr.ClockComparison(part)
+			solved, err := expr.ClockComparison(part)
 			if err != nil {
 				return nil, nil, err
 			}
-			bounds = append(bounds, bound)
+			bounds = append(bounds, solved...)
 		}
 	}
 	return rest, bounds, nil

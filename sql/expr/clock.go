@@ -35,34 +35,38 @@ func ClockCall(e *Expr) *Expr {
 // ClockComparison solves a frozen comparison (Freeze with keepNow) for now(). It
 // must be exact for every row and every moment, so now() may only be moved by
 // lengths that are the same at all times: no months, and days where the time
-// zone has none of 23 or 25 hours. 0A000 otherwise.
-func ClockComparison(e *Expr) (ClockBound, error) {
+// zone has none of 23 or 25 hours. 0A000 otherwise. All bounds together are the
+// comparison.
+func ClockComparison(e *Expr) ([]ClockBound, error) {
 	f, ok := Lookup(e.Func)
 	if e.Op != OpCall || !ok || f.compare == opNone {
-		return ClockBound{}, errClock(e, "now() must be compared with an expression, and the comparisons be joined by AND")
+		return nil, errClock(e, "now() must be compared with an expression, and the comparisons be joined by AND")
 	}
 	op, clock, value := f.compare, e.Args[0], e.Args[1]
 	if ClockCall(clock) == nil {
 		op, clock, value = op.flip(), value, clock
 	}
 	if ClockCall(value) != nil {
-		return ClockBound{}, errClock(e, "both sides of the comparison depend on now()")
+		return nil, errClock(e, "both sides of the comparison depend on now()")
 	}
-	until := op == opLT || op == opLE
-	if !until && op != opGT && op != opGE {
-		return ClockBound{}, errClock(e, "now() can be compared by <, <=, > and >= only")
+	if isStep(clock) {
+		return stepComparison(e, clock, value, op)
+	}
+	if op == opEQ || op == opNE {
+		return nil, errClock(e, "now() can be compared by <, <=, > and >= only")
 	}
 	if clock.Type.Base() == types.Interval {
-		return clockDifference(clock, value, op)
+		bound, err := clockDifference(clock, value, op)
+		return []ClockBound{bound}, err
 	}
 	shift, err := clockOffset(clock)
 	if err != nil {
-		return ClockBound{}, err
+		return nil, err
 	}
 	if value, err = sameClockType(e, clock, value, &shift); err != nil {
-		return ClockBound{}, err
+		return nil, err
 	}
-	return clockBound(value, -shift, op), nil
+	return []ClockBound{clockBound(value, -shift, op)}, nil
 }
 
 // clockBound is now() op value + shift.
