@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"context"
+	"errors"
 
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/dataflow/zset"
@@ -28,7 +29,9 @@ type Feed func(ctx context.Context, in RelationInput, emit func(*zset.Batch) err
 // Execute runs a graph once over what feed delivers: the same operators as in a
 // view, with an empty state and one epoch. Rows flow through maps and into the
 // tables of aggregations as they come; what has state is finished in topological
-// order when all inputs have ended. Errs are rows of operator.ErrorSchema.
+// order when all inputs have ended, and what it emits flows on likewise, so that
+// a join's result is never held as a whole. Execute ends early at the first rows
+// that fail: errs has them, rows of operator.ErrorSchema.
 //
 // It ends at the first error of feed or Emit, and between two batches when ctx
 // ends, with its cause.
@@ -37,14 +40,18 @@ func Execute(ctx context.Context, g *Graph, feed Feed, opts ExecuteOptions) (row
 	if err := x.build(); err != nil {
 		return nil, nil, err
 	}
-	if err := x.feed(feed); err != nil {
-		return nil, nil, err
+	err = x.feed(feed)
+	if err == nil {
+		err = x.finish()
 	}
-	if err := x.finish(); err != nil {
+	if err != nil && !errors.Is(err, errFailed) {
 		return nil, nil, err
 	}
 	return x.rows, x.errs, nil
 }
+
+// errFailed ends an execution of which rows have failed.
+var errFailed = errors.New("rows have failed")
 
 // execution is one run of a graph.
 type execution struct {
@@ -197,10 +204,10 @@ func (x *execution) push(c consumer, b *zset.Batch) error {
 		if err != nil {
 			return err
 		}
-		if err := x.fail(errs); err != nil {
+		if err := x.emit(c.node, rows); err != nil {
 			return err
 		}
-		return x.emit(c.node, rows)
+		return x.fail(errs)
 	case s.union:
 		return x.emit(c.node, b)
 	case s.aggregate != nil:
@@ -214,43 +221,69 @@ func (x *execution) push(c consumer, b *zset.Batch) error {
 	}
 }
 
-// fail keeps error rows.
+// fail ends the execution if there are error rows.
 func (x *execution) fail(errs *zset.Batch) error {
 	if errs == nil {
 		return nil
 	}
 	x.errs = append(x.errs, errs)
-	return x.hold(errs)
+	return errFailed
 }
 
 // finish ends the operators with state, from the inputs to the output.
 func (x *execution) finish() error {
 	for i := range x.stages {
-		s := &x.stages[i]
-		var out operator.Output
-		var err error
-		switch {
-		case s.aggregate != nil:
-			err = s.aggregate.Finish(x.state, 1, &out)
-			s.aggregate = nil
-		case s.other != nil:
-			err = s.other.Apply(s.waiting, x.state, 1, &out)
-			s.waiting = nil
-		}
-		x.state.Rollback() // nothing reads the state of an only epoch
-		if err != nil {
+		if err := x.finishStage(i); err != nil {
 			return err
 		}
-		for _, b := range out.Errors {
-			if err := x.fail(b); err != nil {
-				return err
-			}
+		x.state.Rollback() // nothing reads the state of an only epoch
+	}
+	return nil
+}
+
+func (x *execution) finishStage(i int) error {
+	s := &x.stages[i]
+	var out operator.Output
+	out.Take = func(b *zset.Batch) error {
+		if len(out.Errors) > 0 {
+			return errFailed
 		}
-		for _, b := range out.Rows {
-			if err := x.emit(i, b); err != nil {
-				return err
-			}
+		if err := x.checkMemory(); err != nil {
+			return err
+		}
+		return x.emit(i, b)
+	}
+	var err error
+	switch {
+	case s.aggregate != nil:
+		err = s.aggregate.Finish(x.state, 1, &out)
+		s.aggregate = nil
+	case s.other != nil:
+		err = s.other.Apply(s.waiting, x.state, 1, &out)
+		x.release(s)
+	}
+	for _, b := range out.Errors {
+		if err := x.fail(b); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, b := range out.Rows {
+		if err := x.emit(i, b); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// release gives up the rows that waited for a stage.
+func (x *execution) release(s *stage) {
+	for _, d := range s.waiting {
+		for _, b := range d {
+			x.held -= int64(b.ByteSize())
+		}
+	}
+	s.waiting = nil
 }

@@ -51,6 +51,13 @@ func (e *errorRows) appendTo(d Delta) Delta {
 	return append(d, e.batch)
 }
 
+// moveTo is appendTo for an operator that goes on collecting.
+func (e *errorRows) moveTo(d Delta) Delta {
+	d = e.appendTo(d)
+	e.batch = nil
+	return d
+}
+
 // AppendErrorRow appends a row of ErrorSchema for an input row that failed
 // inside of a view.
 func AppendErrorRow(b *zset.Batch, value []byte, err *sqlerr.Error, weight int64) {

@@ -102,7 +102,7 @@ func (j *Join) Apply(in []Delta, st State, _ uint64, out *Output) error {
 	}
 	for slot := range j.keys.len() {
 		if slot%joinRows == joinRows-1 {
-			if err := out.spend(0); err != nil {
+			if err := out.Emit(nil); err != nil {
 				return err
 			}
 		}
@@ -177,7 +177,6 @@ func (b *joinBlock) clear() {
 }
 
 func (b *joinBlock) end() {
-	b.out.Errors = b.errs.appendTo(b.out.Errors)
 	b.out, b.errs, b.left, b.right = nil, nil, nil, nil
 	clear(b.lrows[:cap(b.lrows)])
 	clear(b.rrows[:cap(b.rrows)])
@@ -279,23 +278,13 @@ func (b *joinBlock) flushPairs() error {
 			return err
 		}
 		b.markPaired(rows)
-	}
-	if err := b.out.spend(kept(rows, b.out)); err != nil {
-		return err
-	}
-	if emits := b.spec.Kind == InnerJoin || b.spec.Kind == LeftJoin; emits {
-		b.emit(rows)
+		b.out.Errors = b.errs.moveTo(b.out.Errors)
 	}
 	b.li, b.ri = b.li[:0], b.ri[:0]
-	return nil
-}
-
-// kept returns the bytes of rows that stay in memory until the epoch ends.
-func kept(rows *zset.Batch, out *Output) int {
-	if rows == nil || out.Discard {
-		return 0
+	if emits := b.spec.Kind == InnerJoin || b.spec.Kind == LeftJoin; !emits {
+		rows = nil
 	}
-	return rows.ByteSize()
+	return b.emit(rows)
 }
 
 // markPaired notes which left rows have a partner.
@@ -312,9 +301,9 @@ func (b *joinBlock) markPaired(rows *zset.Batch) {
 }
 
 // emit puts out the rows whose weight is not 0.
-func (b *joinBlock) emit(rows *zset.Batch) {
+func (b *joinBlock) emit(rows *zset.Batch) error {
 	if rows == nil || b.out.Discard {
-		return
+		return b.out.Emit(nil)
 	}
 	var sel []int32
 	for i := range rows.Len() {
@@ -324,13 +313,13 @@ func (b *joinBlock) emit(rows *zset.Batch) {
 	}
 	switch {
 	case len(sel) == 0:
-		return
+		rows = nil
 	case len(sel) < rows.N:
 		rows = &zset.Batch{Cols: rows.Cols, N: rows.N, Sel: sel, Weight: rows.Weight}
 	default:
 		rows = &zset.Batch{Cols: rows.Cols, N: rows.N, Weight: rows.Weight}
 	}
-	b.out.Rows = append(b.out.Rows, rows)
+	return b.out.Emit(rows)
 }
 
 // flush ends the block: the pairs, then the left rows by themselves.
@@ -339,7 +328,9 @@ func (b *joinBlock) flush() error {
 		return err
 	}
 	if b.spec.Kind != InnerJoin && !b.out.Discard {
-		b.emitLeft()
+		if err := b.emitLeft(); err != nil {
+			return err
+		}
 	}
 	b.clear()
 	return nil
@@ -347,7 +338,7 @@ func (b *joinBlock) flush() error {
 
 // emitLeft emits by how much the left rows without partner change (or, for a semi
 // join, those with one).
-func (b *joinBlock) emitLeft() {
+func (b *joinBlock) emitLeft() error {
 	wantPaired := b.spec.Kind == SemiJoin
 	var sel []int32
 	var weight []int64
@@ -364,7 +355,7 @@ func (b *joinBlock) emitLeft() {
 		}
 	}
 	if len(sel) == 0 {
-		return
+		return nil
 	}
 	rows := zset.NewBatch(b.spec.Output(), len(sel))
 	for c := range b.spec.Left {
@@ -376,5 +367,5 @@ func (b *joinBlock) emitLeft() {
 		}
 	}
 	rows.N, rows.Weight = len(sel), weight
-	b.out.Rows = append(b.out.Rows, rows)
+	return b.out.Emit(rows)
 }

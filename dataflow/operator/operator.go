@@ -44,6 +44,25 @@ type Output struct {
 	// without any.
 	Due   int64
 	Spend func(bytes int) error
+	// Take, where it is set, gets what Emit is given instead of Rows: joins and
+	// table functions may emit far more rows than they were given, so a caller
+	// that has to bound memory or to end the work early cannot wait for Apply. Its
+	// error ends Apply, which returns it as it is.
+	Take func(*zset.Batch) error
+}
+
+// Emit hands rows on and pays for those that are kept. No rows, nil, is a sign of
+// life of an operator that works long without emitting, so that Spend and Take can
+// end it. Errors holds all that has failed by then.
+func (o *Output) Emit(rows *zset.Batch) error {
+	if o.Take != nil {
+		return o.Take(rows)
+	}
+	if rows == nil {
+		return o.spend(0)
+	}
+	o.Rows = append(o.Rows, rows)
+	return o.spend(rows.ByteSize())
 }
 
 func (o *Output) spend(bytes int) error {

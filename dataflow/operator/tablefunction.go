@@ -80,49 +80,51 @@ const MaxFunctionRows = 1 << 20
 func (t *TableFunction) Apply(in []Delta, _ State, _ uint64, out *Output) error {
 	errs := newErrorRows(t.spec.Input)
 	for _, b := range in[0] {
-		rows, err := t.batch(b, errs, out)
-		if err != nil {
+		if err := t.batch(b, errs, out); err != nil {
 			return err
 		}
-		if rows.N > 0 && !out.Discard {
-			out.Rows = append(out.Rows, rows)
-		}
 	}
-	out.Errors = errs.appendTo(out.Errors)
 	return nil
 }
 
-// functionRows is after how many rows the budget of the epoch is asked.
-const functionRows = 4096
+// functionRows is the number of rows from which on a batch is handed on.
+const functionRows = 2048
 
-func (t *TableFunction) batch(b *zset.Batch, errs *errorRows, limit *Output) (*zset.Batch, error) {
-	out := zset.NewBatch(t.spec.Output(), b.Len())
+func (t *TableFunction) batch(b *zset.Batch, errs *errorRows, out *Output) error {
 	if b.Len() == 0 {
-		return out, nil
+		return nil
 	}
 	res, err := t.program.Eval(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	errs.addAll(b, res.Err)
-	rows, bytes := 0, 0 // that were paid for
+	rows := zset.NewBatch(t.spec.Output(), b.Len())
 	for i := range b.Len() {
 		r := b.Row(i)
 		if res.Err.Has(r) || b.WeightAt(r) == 0 {
 			continue
 		}
-		if err := t.row(b, r, res.Cols, out); err != nil {
+		if err := t.row(b, r, res.Cols, rows); err != nil {
 			errs.add(b, r, sqlerr.From(err), b.WeightAt(r))
 		}
-		if out.N-rows >= functionRows || i == b.Len()-1 {
-			size := out.ByteSize()
-			if err := limit.spend(size - bytes); err != nil {
-				return nil, err
+		if rows.N >= functionRows {
+			if err := t.emit(rows, errs, out); err != nil {
+				return err
 			}
-			rows, bytes = out.N, size
+			rows = zset.NewBatch(t.spec.Output(), functionRows)
 		}
 	}
-	return out, nil
+	return t.emit(rows, errs, out)
+}
+
+// emit hands on what there is.
+func (t *TableFunction) emit(rows *zset.Batch, errs *errorRows, out *Output) error {
+	out.Errors = errs.moveTo(out.Errors)
+	if rows.N == 0 || out.Discard {
+		rows = nil
+	}
+	return out.Emit(rows)
 }
 
 // row appends the rows of one input row.
