@@ -95,10 +95,15 @@ func (s *Session) Parameters(fn func(name, value string)) {
 // Cancel ends the statement under way, if there is one, with 57014. It may be
 // called from any goroutine.
 func (s *Session) Cancel() {
+	s.End(sqlerr.New(sqlerr.QueryCanceled, "canceling statement due to user request"))
+}
+
+// End is Cancel with another reason.
+func (s *Session) End(reason *sqlerr.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cancel != nil {
-		s.cancel(sqlerr.New(sqlerr.QueryCanceled, "canceling statement due to user request"))
+		s.cancel(reason)
 	}
 }
 
@@ -292,7 +297,7 @@ func (s *Session) begin(parent context.Context) (context.Context, func()) {
 }
 
 // ended returns the reason for which ctx ended in place of the bare
-// cancellation that err reports.
+// cancellation that err reports. None was given where ctx ended with the server.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Canceled) {
 		return err
@@ -301,7 +306,7 @@ func ended(ctx context.Context, err error) error {
 	if errors.As(context.Cause(ctx), &cause) {
 		return cause
 	}
-	return sqlerr.Wrap(err, sqlerr.QueryCanceled, "canceling statement due to user request")
+	return sqlerr.Wrap(err, sqlerr.AdminShutdown, "terminating connection due to administrator command")
 }
 
 // rebind binds a statement again when the catalog has changed since. A result

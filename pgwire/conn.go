@@ -38,6 +38,7 @@ type conn struct {
 	out        []byte      // messages that are not written yet
 	broken     bool        // writing failed
 	failed     bool        // an extended-protocol error: skip to Sync
+	over       bool        // the client has been told that the connection ends
 	stopping   atomic.Bool // the server shuts down
 	ready      atomic.Bool // session is set
 }
@@ -55,7 +56,7 @@ const farewell = 2 * time.Second
 func (c *conn) interrupt() {
 	c.stopping.Store(true)
 	if c.ready.Load() {
-		c.session.Cancel()
+		c.session.End(errShutdown())
 	}
 	c.net.SetReadDeadline(time.Now())                //nolint:errcheck // the connection may be gone, which is as well
 	c.net.SetWriteDeadline(time.Now().Add(farewell)) //nolint:errcheck // likewise
@@ -116,11 +117,16 @@ func (c *conn) loop(ctx context.Context) {
 	}
 }
 
+func errShutdown() *sqlerr.Error {
+	return sqlerr.New(sqlerr.AdminShutdown, "terminating connection due to administrator command")
+}
+
 func (c *conn) endOfMessages(err error) {
 	var wrong *sqlerr.Error
 	switch {
+	case c.over:
 	case c.stopping.Load():
-		c.fatal(sqlerr.New(sqlerr.AdminShutdown, "terminating connection due to administrator command"))
+		c.fatal(errShutdown())
 	case errors.As(err, &wrong):
 		c.fatal(wrong)
 	}
@@ -186,6 +192,10 @@ func (c *conn) extended(text string, err error) {
 }
 
 func (c *conn) readyForQuery() bool {
+	if c.over {
+		c.flush()
+		return false
+	}
 	if c.session.TxStatus() == 'I' {
 		clear(c.portals) // portals end with their transaction
 	}

@@ -12,9 +12,14 @@ import (
 )
 
 // sendError queues an ErrorResponse. Positions count characters of the text.
+// The end of a statement by the server's is also that of the connection.
 func (c *conn) sendError(err error, text string) {
 	e := c.clientError(err)
-	c.send(errorResponse("ERROR", e, text))
+	severity := "ERROR"
+	if e.Code == sqlerr.AdminShutdown {
+		severity, c.over = "FATAL", true
+	}
+	c.send(errorResponse(severity, e, text))
 }
 
 // fatal tells the client why the connection ends.

@@ -175,6 +175,41 @@ func TestAnswersAtShutdown(t *testing.T) {
 	}
 }
 
+// A statement under way ends with the server, and its client is told so, once.
+func TestStatementAtShutdown(t *testing.T) {
+	e := openEngine(t, t.TempDir())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- New(e, Options{}).Serve(ctx, l) }()
+	c := mustConnect(t, l.Addr().String(), "")
+	c.Frontend().SendQuery(&pgproto3.Query{String: "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"})
+	if err := c.Frontend().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // so that it runs; if it does not, the test shows less
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	var errs []*pgproto3.ErrorResponse
+	for {
+		msg, err := c.Frontend().Receive()
+		if err != nil {
+			break // the connection has ended
+		}
+		if e, ok := msg.(*pgproto3.ErrorResponse); ok {
+			errs = append(errs, &pgproto3.ErrorResponse{Severity: e.Severity, Code: e.Code})
+		}
+	}
+	if len(errs) != 1 || errs[0].Code != "57P01" || errs[0].Severity != "FATAL" {
+		t.Fatalf("the client is told %v", errs)
+	}
+}
+
 // A wrong key cancels nothing.
 func TestWrongCancelKey(t *testing.T) {
 	address := startServer(t, Options{})

@@ -30,6 +30,7 @@ func serve(command string, args []string, stdout, stderr io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once: nothing is lost by that
 	log := newLogger(o, stderr)
 	limitMemory(o)
 	listeners, err := listen(o, log)

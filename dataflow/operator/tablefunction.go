@@ -190,9 +190,39 @@ func tableFunctionRows(name string) tableRows {
 	return nil
 }
 
+// intSeries is the series of integers: the ends and the step are of the type, so
+// a sum that leaves it lies beyond the end or wraps around.
+func intSeries(args []types.Datum, emit func(types.Datum) error) error {
+	at, end, step := args[0].Int, args[1].Int, int64(1)
+	if len(args) == 3 {
+		step = args[2].Int
+	}
+	if step == 0 {
+		return errZeroStep()
+	}
+	for (step > 0 && at <= end) || (step < 0 && at >= end) {
+		if err := emit(types.Datum{Int: at}); err != nil {
+			return err
+		}
+		next := at + step
+		if (next > at) != (step > 0) {
+			return nil // that was the last value of the type
+		}
+		at = next
+	}
+	return nil
+}
+
+func errZeroStep() error {
+	return sqlerr.New(sqlerr.InvalidParameterValue, "step size cannot equal zero")
+}
+
 // seriesRows adds the step with the operator of SQL.
 func seriesRows(env *expr.Env, c *TableCall, args []types.Datum, emit func(types.Datum) error) error {
 	t := c.Column
+	if t.Base() == types.Int4 || t.Base() == types.Int8 {
+		return intSeries(args, emit)
+	}
 	step := expr.Constant(t, types.Datum{Int: 1})
 	if t.Base() == types.Numeric {
 		step = expr.Constant(types.Int4, types.Datum{Int: 1})
@@ -217,7 +247,7 @@ func seriesRows(env *expr.Env, c *TableCall, args []types.Datum, emit func(types
 		up = types.Compare(t, second, at)
 	}
 	if up == 0 {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "step size cannot equal zero")
+		return errZeroStep()
 	}
 	for types.Compare(t, at, args[1])*up <= 0 {
 		if err := emit(at); err != nil {

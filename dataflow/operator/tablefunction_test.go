@@ -115,6 +115,8 @@ func TestTableFunctions(t *testing.T) {
 		{TableCall{"generate_series", []*expr.Expr{int4(1), int4(2), int4(0)}, types.Int4}, []string{"step size cannot equal zero"}},
 		{TableCall{"generate_series", []*expr.Expr{int4(1<<31 - 2), int4(1<<31 - 1)}, types.Int4}, []string{"2147483646", "2147483647"}},
 		{TableCall{"generate_series", []*expr.Expr{int4(-1 << 31), int4(5), int4(-1)}, types.Int4}, nil},
+		{TableCall{"generate_series", []*expr.Expr{int8(1<<63 - 2), int8(1<<63 - 1)}, types.Int8}, []string{"9223372036854775806", "9223372036854775807"}},
+		{TableCall{"generate_series", []*expr.Expr{int8(-1 << 62), int8(-1 << 63), int8(-1 << 62)}, types.Int8}, []string{"-4611686018427387904", "-9223372036854775808"}},
 		{TableCall{"generate_series", []*expr.Expr{literal(types.Numeric, "1.5"), literal(types.Numeric, "3")}, types.Numeric}, []string{"1.5", "2.5"}},
 		{TableCall{"generate_series", []*expr.Expr{literal(types.Timestamp, "2026-01-31"), literal(types.Timestamp, "2026-03-01"), interval},
 			types.Timestamp}, []string{"2026-01-31 00:00:00", "2026-02-28 00:00:00"}},
