@@ -23,7 +23,7 @@ func firstWords(text string, n int) string {
 func (s *Session) prepareSetting(p *Prepared, st ast.Stmt) error {
 	switch st := st.(type) {
 	case *ast.SetVariable:
-		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return "SET", s.setVariable(st) }
+		p.run = func(context.Context, []types.Datum, Rows) (string, error) { return "SET", s.runSet(st) }
 	case *ast.ResetVariable:
 		p.run = func(context.Context, []types.Datum, Rows) (string, error) {
 			if st.Name == nil {
@@ -61,6 +61,30 @@ func (s *Session) deallocate(st *ast.Deallocate) (string, error) {
 	return "DEALLOCATE", nil
 }
 
+// runSet runs SET and SET LOCAL, which lasts until the end of the transaction.
+func (s *Session) runSet(st *ast.SetVariable) error {
+	if !st.Local {
+		return s.setVariable(st)
+	}
+	if !s.tx.open || s.tx.implicit {
+		s.notice(Notice{Severity: "WARNING", Code: sqlerr.NoActiveSQLTransaction, Message: "SET LOCAL can only be used in transaction blocks"})
+		return nil
+	}
+	name := lower(st.Name.String())
+	before, was := s.settings.values[name]
+	if kept, ok := s.tx.local[name]; ok {
+		before, was = kept.value, kept.was
+	}
+	if err := s.setVariable(st); err != nil {
+		return err
+	}
+	if s.tx.local == nil {
+		s.tx.local = map[string]keptSetting{}
+	}
+	s.tx.local[name] = keptSetting{before, was}
+	return nil
+}
+
 // setVariable runs SET; without values it is SET ... TO DEFAULT.
 func (s *Session) setVariable(st *ast.SetVariable) error {
 	if st.FromCurrent {
@@ -82,6 +106,7 @@ func (s *Session) setVariable(st *ast.SetVariable) error {
 
 // apply sets a parameter and tells the client if it is one of those.
 func (s *Session) apply(name, value string) error {
+	s.tx.keepSetting(s.settings, name)
 	canonical, p, err := s.settings.set(name, value)
 	if err != nil {
 		return err
@@ -97,6 +122,7 @@ func (s *Session) report(p *setting, value string) {
 }
 
 func (s *Session) resetVariable(name string) error {
+	s.tx.keepSetting(s.settings, name)
 	value, p, err := s.settings.reset(name)
 	if err == nil {
 		s.report(p, value)
@@ -111,6 +137,7 @@ func (s *Session) resetAll() {
 		if p.readOnly || s.settings.values[lower(p.name)] == p.initial {
 			continue
 		}
+		s.tx.keepSetting(s.settings, p.name)
 		s.settings.values[lower(p.name)] = p.initial
 		s.report(p, p.initial)
 	}
@@ -128,9 +155,26 @@ func settingText(e ast.Expr) (string, error) {
 		text, err := settingText(e.Expr)
 		return e.Op + text, err
 	case *ast.CastExpr:
-		return settingText(e.Expr)
+		return castSettingText(e)
 	}
 	return "", sqlerr.New(sqlerr.FeatureNotSupported, "SET needs a constant").At(e.Position())
+}
+
+// castSettingText is the text of a typed constant. An interval is an offset from
+// UTC (SET TIME ZONE), in hours.
+func castSettingText(e *ast.CastExpr) (string, error) {
+	text, err := settingText(e.Expr)
+	if err != nil || !strings.EqualFold(e.Type.Name, "interval") {
+		return text, err
+	}
+	iv, err := types.ParseInterval([]byte(text), -1, nil)
+	if err != nil {
+		return "", err
+	}
+	if iv.Months != 0 || iv.Days != 0 {
+		return "", sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for parameter \"TimeZone\": %q", text).WithHint("An offset is given in hours and minutes.").At(e.Position())
+	}
+	return strconv.FormatFloat(float64(iv.Micros)/3600e6, 'g', -1, 64), nil
 }
 
 func textColumns(names ...string) []Column {

@@ -19,6 +19,7 @@ type setting struct {
 	report   bool // sent to the client as ParameterStatus
 	readOnly bool
 	duration bool                               // kept in milliseconds
+	memory   bool                               // kept in bytes
 	check    func(value string) (string, error) // returns the canonical value; nil: anything
 }
 
@@ -32,7 +33,7 @@ func settingsTable() []setting {
 	return []setting{
 		{name: "application_name", doc: "Name of the client application.", report: true},
 		{name: "bytea_output", initial: "hex", doc: "Output format of bytea; only hex.", check: oneOf("hex")},
-		{name: "client_encoding", initial: "UTF8", doc: "The client's encoding; only UTF8.", report: true, check: checkEncoding},
+		{name: "client_encoding", initial: "UTF8", doc: "The client's encoding; UTF8, or SQL_ASCII, which changes no bytes either.", report: true, check: checkEncoding},
 		{name: "client_min_messages", initial: "notice", doc: "Least severity of messages to the client.",
 			check: oneOf("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")},
 		{name: "DateStyle", initial: "ISO, MDY", doc: "Display and input of dates.", report: true, check: checkDateStyle},
@@ -49,7 +50,7 @@ func settingsTable() []setting {
 		{name: "lock_timeout", initial: "0", doc: "Accepted; there are no locks to wait for.", duration: true, check: checkDuration},
 		{name: "max_identifier_length", initial: "63", doc: "Longest identifier, bytes.", readOnly: true},
 		{name: "on_error", initial: "warn", doc: "Whether a read of a view or table with error rows warns or fails.", check: oneOf("warn", onErrorFail)},
-		{name: "query_memory_limit", initial: "268435456", doc: "Memory that one query may use, bytes.", check: checkInt(1<<20, 1<<40)},
+		{name: "query_memory_limit", initial: "268435456", doc: "Memory that one query may use, bytes.", memory: true, check: checkMemory(1<<20, 1<<40)},
 		{name: "real_time_recency", initial: "off", doc: "Whether a read waits for what the topics held when it began.", check: checkBool},
 		{name: "search_path", initial: "public", doc: "Schemas that are searched for unqualified names."},
 		{name: "server_encoding", initial: "UTF8", doc: "Always UTF8.", report: true, readOnly: true},
@@ -94,8 +95,11 @@ func (s *settings) get(name string) (string, error) {
 	if !ok {
 		return "", unknownSetting(name)
 	}
-	if p := s.find(name); p != nil && p.duration {
+	switch p := s.find(name); {
+	case p != nil && p.duration:
 		value = durationText(value)
+	case p != nil && p.memory:
+		value = memoryText(value)
 	}
 	return value, nil
 }
@@ -207,8 +211,10 @@ func checkEncoding(v string) (string, error) {
 	switch strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(strings.Trim(v, `'"`))) {
 	case "UTF8", "UNICODE":
 		return "UTF8", nil
+	case "SQLASCII":
+		return "SQL_ASCII", nil // bytes as they are; what libpq asks for in the locale C
 	}
-	return v, fmt.Errorf("only UTF8 is supported")
+	return v, fmt.Errorf("only UTF8 and SQL_ASCII are supported")
 }
 
 func intervalStyle(v string) types.IntervalStyle {
@@ -303,12 +309,4 @@ func checkDuration(v string) (string, error) {
 		return v, fmt.Errorf("valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\"")
 	}
 	return strconv.FormatInt(int64(n*scale+0.5), 10), nil
-}
-
-func checkTimeZone(v string) (string, error) {
-	zone, err := types.LoadZone(v)
-	if err != nil {
-		return v, fmt.Errorf("the name of a time zone is needed")
-	}
-	return zone.String(), nil
 }

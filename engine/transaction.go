@@ -25,7 +25,51 @@ type transaction struct {
 	started  time.Time
 	snapshot *dataflow.Snapshot // nil until the first read
 	writes   writes
-	reads    map[catalog.ID]bool // tables that were read
+	reads    map[catalog.ID]bool    // tables that were read
+	settings map[string]keptSetting // those that were changed, as they were: for ROLLBACK
+	local    map[string]keptSetting // those of SET LOCAL, as they are after COMMIT
+}
+
+// keptSetting is a setting's value before a change; custom settings may not have
+// been there.
+type keptSetting struct {
+	value string
+	was   bool
+}
+
+// keepSetting remembers a setting that is about to be changed. A change ends what
+// SET LOCAL has promised of it.
+func (t *transaction) keepSetting(s *settings, name string) {
+	if !t.open {
+		return
+	}
+	name = lower(name)
+	delete(t.local, name)
+	if _, ok := t.settings[name]; ok {
+		return
+	}
+	if t.settings == nil {
+		t.settings = map[string]keptSetting{}
+	}
+	value, was := s.values[name]
+	t.settings[name] = keptSetting{value, was}
+}
+
+// restore gives settings their former values.
+func (s *Session) restore(kept map[string]keptSetting) {
+	for name, k := range kept {
+		if !k.was {
+			delete(s.settings.values, name)
+			continue
+		}
+		if s.settings.values[name] == k.value {
+			continue
+		}
+		s.settings.values[name] = k.value
+		if p := s.settings.find(name); p != nil {
+			s.report(p, k.value)
+		}
+	}
 }
 
 func (t *transaction) status() byte {
@@ -136,7 +180,14 @@ func (s *Session) prepareTransaction(p *Prepared, st ast.Stmt) error {
 	var run func(ctx context.Context) (string, error)
 	switch st := st.(type) {
 	case *ast.Begin:
-		run = func(context.Context) (string, error) { return s.beginTransaction(st.Modes) }
+		tag := "BEGIN"
+		if firstWords(p.Statement.Text(), 1) == "START" {
+			tag = "START TRANSACTION"
+		}
+		run = func(context.Context) (string, error) {
+			s.beginTransaction(st.Modes)
+			return tag, nil
+		}
 	case *ast.Commit:
 		if st.Chain {
 			return unsupportedStatement(p.Statement)
@@ -156,10 +207,10 @@ func (s *Session) prepareTransaction(p *Prepared, st ast.Stmt) error {
 	return nil
 }
 
-func (s *Session) beginTransaction(modes []ast.TransactionMode) (string, error) {
+func (s *Session) beginTransaction(modes []ast.TransactionMode) {
 	if s.tx.open && !s.tx.implicit {
 		s.notice(Notice{Severity: "WARNING", Code: sqlerr.ActiveSQLTransaction, Message: "there is already a transaction in progress"})
-		return "BEGIN", nil
+		return
 	}
 	if !s.tx.open {
 		s.tx = transaction{open: true, started: s.engine.opts.Now()}
@@ -167,7 +218,6 @@ func (s *Session) beginTransaction(modes []ast.TransactionMode) (string, error) 
 	s.tx.implicit = false
 	s.tx.readOnly = s.settings.isOn("default_transaction_read_only")
 	s.tx.setModes(modes)
-	return "BEGIN", nil
 }
 
 func (t *transaction) setModes(modes []ast.TransactionMode) {
@@ -204,9 +254,15 @@ func (s *Session) commitTransaction(ctx context.Context) (string, error) {
 	s.tx = transaction{}
 	defer tx.end()
 	if tx.failed {
+		s.restore(tx.settings)
 		return "ROLLBACK", nil
 	}
 	err := s.engine.commit(ctx, &tx, nil)
+	if err == nil {
+		s.restore(tx.local)
+	} else {
+		s.restore(tx.settings)
+	}
 	if errors.Is(err, errConflict) {
 		err = sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
 			WithHint("The transaction might succeed if retried.")
@@ -216,7 +272,9 @@ func (s *Session) commitTransaction(ctx context.Context) (string, error) {
 
 func (s *Session) rollbackTransaction(context.Context) (string, error) {
 	s.warnIfIdle()
+	kept := s.tx.settings
 	s.tx.end()
+	s.restore(kept)
 	return "ROLLBACK", nil
 }
 
