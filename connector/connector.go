@@ -159,7 +159,10 @@ type Source interface {
 // Sample is what CREATE STREAM tells of a topic.
 type Sample struct {
 	Starts, Ends Positions
-	Record       string // one decoded record as text, "" if there is none
-	Err          error  // the decoding error of that record
-	Incarnation  string // see State
+	Record       string   // the first record that decodes as text, "" if there is none
+	Good, Bad    int      // records that decode, and that do not
+	Err          error    // the decoding error of the first of these
+	Missing      []string // columns that none of the records has
+	Without      int      // how many good records these are
+	Incarnation  string   // see State
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -230,7 +231,7 @@ func (s *Session) sampleSource(ctx context.Context, source connector.Source, o *
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
 	o.Starts = []int64{}
-	sample, err := source.Sample(ctx, 1)
+	sample, err := source.Sample(ctx, sampleRecords)
 	if err != nil {
 		s.notice(Notice{Severity: "NOTICE", Code: "00000",
 			Message: fmt.Sprintf("the topic of %s %q cannot be read yet: %s", o.Kind, o.Name, sqlerr.From(err).Message),
@@ -242,13 +243,42 @@ func (s *Session) sampleSource(ctx context.Context, source connector.Source, o *
 	for i, end := range sample.Ends {
 		records += end - max(0, sample.Starts.At(int32(i)))
 	}
-	n := Notice{Severity: "NOTICE", Code: "00000",
-		Message: fmt.Sprintf("%d partitions, %d records from the start position on", len(sample.Ends), records)}
-	switch {
-	case sample.Err != nil:
-		n.Detail = "The first record does not decode: " + sqlerr.From(sample.Err).Message
-	case sample.Record != "":
-		n.Detail = "First record: " + sample.Record
-	}
+	n := Notice{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("%s, %s from the start position on",
+		count(int64(len(sample.Ends)), "partition"), count(records, "record"))}
+	n.Detail = sampleText(sample)
 	s.notice(n)
+	if len(sample.Missing) > 0 {
+		s.notice(missingColumns(sample))
+	}
+}
+
+// sampleRecords is how many records of a topic CREATE STREAM looks at.
+const sampleRecords = 1000
+
+// sampleText says what the first records are.
+func sampleText(sample *connector.Sample) string {
+	var first, bad string
+	if sample.Record != "" {
+		first = "First record: " + sample.Record
+	}
+	switch {
+	case sample.Err == nil:
+		return first
+	case first == "" && sample.Bad <= 1:
+		return "The first record does not decode: " + sqlerr.From(sample.Err).Message
+	case sample.Bad == 1:
+		bad = "One of the first %s does not decode: %s"
+	default:
+		bad = strconv.Itoa(sample.Bad) + " of the first %s do not decode, for example: %s"
+	}
+	bad = fmt.Sprintf(bad, count(int64(sample.Good+sample.Bad), "record"), sqlerr.From(sample.Err).Message)
+	return strings.TrimPrefix(first+"\n"+bad, "\n")
+}
+
+// missingColumns warns of columns without a field: most are misspelt.
+func missingColumns(sample *connector.Sample) Notice {
+	return Notice{Severity: "WARNING", Code: "01000",
+		Message: fmt.Sprintf("none of the first %s has %s \"%s\"", count(int64(sample.Without), "record"),
+			plural(int64(len(sample.Missing)), "column"), strings.Join(sample.Missing, "\", \"")),
+		Hint: "A column has the name of its field; a column without field is NULL."}
 }

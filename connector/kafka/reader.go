@@ -35,6 +35,9 @@ type Reader struct {
 	need   []bool
 	state  *states
 	ends   caughtUp
+	// lacks, if it is set, is told at a partition's end which columns none of its
+	// first records has, and how many records these are.
+	lacks func(columns []string, records int)
 }
 
 // run is what one call of Run works on.
@@ -275,7 +278,11 @@ func (w *run) caught() {
 
 // absent is told the columns that no record had.
 func (w *run) absent(columns []string) {
-	w.state.warn(fmt.Sprintf("none of the first 1,000 records has the columns \"%s\"", strings.Join(columns, "\", \"")))
+	noun := "columns"
+	if len(columns) == 1 {
+		noun = "column"
+	}
+	w.state.warn(fmt.Sprintf("none of the first 1,000 records has the %s \"%s\"", noun, strings.Join(columns, "\", \"")))
 }
 
 // finish marks a partition that has reached its end; under w.mu.
@@ -284,6 +291,9 @@ func (w *run) finish(p *partition) {
 		return
 	}
 	p.done = true
+	if w.lacks != nil {
+		w.lacks(p.rows.decoder.Missing())
+	}
 	if w.remaining--; w.remaining == 0 {
 		w.cancel(errFinished)
 	}

@@ -149,6 +149,10 @@ func startPositions(ctx context.Context, cl *kgo.Client, o *Options, l *layout, 
 
 // NewReader returns a reader of its own connections; status may be nil.
 func (s *Source) NewReader(need []bool, status func(connector.State)) (connector.Reader, error) {
+	return s.newReader(need, status)
+}
+
+func (s *Source) newReader(need []bool, status func(connector.State)) (*Reader, error) {
 	if _, err := newRows(&s.opts, need, 0, nil); err != nil {
 		return nil, err
 	}
@@ -180,22 +184,17 @@ func (s *Source) Sample(ctx context.Context, n int) (*connector.Sample, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
-	reader, err := s.NewReader(nil, nil)
+	reader, err := s.newReader(nil, nil)
 	if err != nil {
 		return nil, err
 	}
+	reader.lacks = func(columns []string, records int) {
+		if records > 0 {
+			out.Missing, out.Without = columns, records
+		}
+	}
 	err = reader.Run(ctx, starts, until, func(_ context.Context, b *connector.Batch) error {
-		if out.Record == "" && out.Err == nil && b.Rows.N > 0 {
-			if s.opts.Envelope == envelopeUpsert {
-				out.Err = changeError(b.Rows, 0)
-			}
-			if out.Err == nil {
-				out.Record = rowText(s.opts.Columns, b)
-			}
-		}
-		if e := b.Errors; out.Err == nil && e != nil && e.N > 0 {
-			out.Err = sqlerr.New(string(e.Cols[5].Bytes(0)), "%s", e.Cols[6].Bytes(0))
-		}
+		s.sampleBatch(out, b)
 		return nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -204,11 +203,36 @@ func (s *Source) Sample(ctx context.Context, n int) (*connector.Sample, error) {
 	return out, err
 }
 
+func (s *Source) sampleBatch(out *connector.Sample, b *connector.Batch) {
+	bad := func(err error) {
+		out.Bad++
+		if out.Err == nil {
+			out.Err = err
+		}
+	}
+	for i := range b.Rows.N {
+		if s.opts.Envelope == envelopeUpsert {
+			if err := changeError(b.Rows, i); err != nil {
+				bad(err)
+				continue
+			}
+		}
+		if out.Good++; out.Record == "" {
+			out.Record = rowText(s.opts.Columns, b, i)
+		}
+	}
+	if e := b.Errors; e != nil {
+		for i := range e.N {
+			bad(sqlerr.New(string(e.Cols[5].Bytes(i)), "%s", e.Cols[6].Bytes(i)))
+		}
+	}
+}
+
 // maxSampleValue is how many bytes of a value a sample shows.
 const maxSampleValue = 60
 
-// rowText prints the first row of a batch.
-func rowText(columns []connector.Column, b *connector.Batch) string {
+// rowText prints a row of a batch.
+func rowText(columns []connector.Column, b *connector.Batch, row int) string {
 	var sb strings.Builder
 	for i := range columns {
 		if i > 0 {
@@ -216,11 +240,11 @@ func rowText(columns []connector.Column, b *connector.Batch) string {
 		}
 		sb.WriteString(columns[i].Name + "=")
 		v := &b.Rows.Cols[i]
-		if v.IsNull(0) {
+		if v.IsNull(row) {
 			sb.WriteString("NULL")
 			continue
 		}
-		text := []rune(string(types.AppendText(nil, v.Type, v.Datum(0), nil)))
+		text := []rune(string(types.AppendText(nil, v.Type, v.Datum(row), nil)))
 		if len(text) > maxSampleValue {
 			text = append(text[:maxSampleValue], []rune("...")...)
 		}

@@ -448,6 +448,13 @@ func TestSample(t *testing.T) {
 	if err != nil || s.Record != "n=7, off=1" || sqlerr.Code(s.Err) != sqlerr.InvalidTextRepresentation || fmt.Sprint(s.Starts, s.Ends) != "[0 0] [0 2]" {
 		t.Errorf("sample %+v, %v", s, err)
 	}
+	if s.Good != 1 || s.Bad != 1 || s.Missing != nil {
+		t.Errorf("sample %+v", s)
+	}
+	c.Produce(t, topic, 0, `{"m":1}`, `{"m":2}`)
+	if s, err = src.Sample(t.Context(), 10); err != nil || s.Good != 2 || s.Bad != 0 || fmt.Sprint(s.Missing, s.Without) != "[n] 2" {
+		t.Errorf("sample without the column: %+v, %v", s, err)
+	}
 	missing := open(t, c, c.Name(t), nil)
 	if _, err := missing.Sample(t.Context(), 10); sqlerr.Code(err) != sqlerr.UndefinedObject {
 		t.Errorf("missing topic: %v", err)

@@ -41,9 +41,8 @@ type Decoder struct {
 	name    []byte // unescaped field name
 	day     dayCache
 
-	good    int
-	absent  func([]string)
-	missing []string // scratch of reportAbsent
+	good   int
+	absent func([]string)
 }
 
 // column is a declared column while it is decoded.
@@ -256,14 +255,20 @@ func (d *Decoder) countGood() {
 	if d.good < absentAfter || d.absent == nil {
 		return
 	}
+	if missing, _ := d.Missing(); len(missing) > 0 {
+		d.absent(missing)
+	}
+}
+
+// Missing returns the columns that none of the good records has had so far, or
+// none of the first 1,000, and how many records these are.
+func (d *Decoder) Missing() (columns []string, records int) {
 	for i := range d.cols {
 		if !d.cols[i].present {
-			d.missing = append(d.missing, d.cols[i].name)
+			columns = append(columns, d.cols[i].name)
 		}
 	}
-	if len(d.missing) > 0 {
-		d.absent(d.missing)
-	}
+	return columns, d.good
 }
 
 // record reads one object and returns the index behind it.
