@@ -56,7 +56,8 @@ func (r *Runtime) allow(ep *epochWork, v *view, aside bool) {
 	b.now, b.bytes, b.deadline = r.opts.Now, r.opts.ViewBytes, time.Time{}
 	b.limit = max(r.opts.ViewTime>>ep.overruns, min(leastTime, r.opts.ViewTime))
 	if aside {
-		b.limit = max(r.opts.EpochTarget/time.Duration(max(1, ep.aside)), min(leastTime, r.opts.ViewTime))
+		v.pace.target = r.opts.EpochTarget / 2 / time.Duration(max(1, ep.aside))
+		b.limit = min(max(2*v.pace.aim(), leastTime), r.opts.ViewTime)
 	}
 	if v.ownRows() || v.fed <= 2 && v.due() <= ep.now() {
 		b.bytes = math.MaxInt // neither can a command be divided, nor the timers of a moment

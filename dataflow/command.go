@@ -174,7 +174,7 @@ func (r *Runtime) prepare(ctx context.Context, q *request) error {
 			return err
 		}
 		v.pace = newPace(r.opts.EpochTarget, 2*r.opts.CutRows)
-		v.pace.least = 1
+		v.pace.least, v.pace.longest = 1, r.opts.ViewTime/2
 		q.built = append(q.built, v)
 	}
 	if q.cmd.Restore {

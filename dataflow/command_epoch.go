@@ -227,6 +227,9 @@ func (r *Runtime) addView(v *view) error {
 // start gives a new view's input its first phase.
 func (r *Runtime) start(in *input, q *request) error {
 	s := in.stream
+	if s == nil && in.from.detached { // a sink must not write what is no state of an epoch
+		in.view.detached, in.view.reason, in.view.since = true, in.from.detachesReaders(), max(1, r.pub.epoch)
+	}
 	switch {
 	case s != nil:
 		in.target, in.asked = q.targets[in.rel], q.targets[in.rel] != nil

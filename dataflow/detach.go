@@ -69,7 +69,7 @@ func (r *Runtime) detach(v *view, reason string, epoch uint64) {
 
 // unready notes that a view, and what reads it, is not at the moment of the rest.
 func (r *Runtime) unready(v *view, reason string, epoch uint64) {
-	if !v.ready || !v.live() {
+	if v.detached || !v.live() {
 		return
 	}
 	v.ready, v.detached, v.reason, v.since = false, true, reason, max(1, epoch)
@@ -77,8 +77,13 @@ func (r *Runtime) unready(v *view, reason string, epoch uint64) {
 		s.beginHold()
 	}
 	for _, d := range v.dependents {
-		r.unready(d, fmt.Sprintf("view %q, which it reads, is detached", v.spec.Name), epoch)
+		r.unready(d, v.detachesReaders(), epoch)
 	}
+}
+
+// detachesReaders is the reason of what reads a view that is detached.
+func (v *view) detachesReaders() string {
+	return fmt.Sprintf("view %q, which it reads, is detached", v.spec.Name)
 }
 
 // separate makes a view that is behind leave the streams that others read, too:
@@ -117,10 +122,10 @@ const patience = 3
 func (r *Runtime) observe(ep *epochWork, v *view, aside bool, took time.Duration) {
 	target := r.opts.EpochTarget
 	if aside {
-		target /= 2 * time.Duration(max(1, ep.aside))
 		ep.asideTime += took
+	} else {
+		v.pace.target = target
 	}
-	v.pace.target = target
 	v.pace.observe(int64(v.fed+v.badRecords()), took, v.changeBytes())
 	slow := !aside && took > target && v.fed <= firstCut && v.divisible() && v.shares()
 	if !slow {

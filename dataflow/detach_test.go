@@ -352,3 +352,39 @@ func TestDropDetached(t *testing.T) {
 	waitFor(t, func() bool { return w.store.content(BacklogArrangement) == "" })
 	w.check(nil)
 }
+
+// TestDetachedSink writes the changes of a table by a sink whose dataflow overruns its share
+// at random, through restarts: nothing is written while it is detached, and in the
+// end the sink holds the table.
+func TestDetachedSink(t *testing.T) {
+	detached := int64(0)
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		w := newSinkWorld(t, true)
+		e := newExplosions(seed, 4)
+		e.options(&w.world.opts)
+		counted := countDetached(&w.world.opts)
+		w.start()
+		w.mustView(keyedTable())
+		w.change(r, 30)
+		w.mustView(outboxView(sinkTable, true, w.committed))
+		w.write()
+		for range 40 {
+			w.change(r, 1+r.IntN(10))
+			if r.IntN(6) == 0 {
+				w.again(r.IntN(2) == 0)
+			}
+		}
+		w.caughtUp()
+		w.settled()
+		w.stop()
+		if want := w.states[w.lastChange()]; !maps.Equal(w.sink.keyed, want) {
+			t.Fatalf("the sink holds %v, want %v", w.sink.keyed, want)
+		}
+		w.world.stop()
+		detached += *counted
+	}
+	if detached < 20 {
+		t.Errorf("the sink was detached %d times", detached)
+	}
+}

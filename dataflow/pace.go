@@ -21,6 +21,10 @@ type pace struct {
 	most   int // rows
 	least  int
 	rows   int // of the next epoch
+	// longest, when set, is up to how long an epoch may take whose cost is not that of
+	// its rows, and base what it took with next to none.
+	longest time.Duration
+	base    time.Duration
 }
 
 func newPace(target time.Duration, most int) pace {
@@ -33,11 +37,22 @@ func (p *pace) overrun(rows int) { p.rows = max(1, min(rows, p.rows)/8) }
 // restart forgets what rows cost.
 func (p *pace) restart() { p.rows = min(p.rows, firstCut) }
 
+// fewRows are so few that what they cost is mostly what any epoch costs.
+const fewRows = 4
+
+// aim returns how long an epoch may take. Where most of the cost is none of the rows',
+// as in a join whose key has thousands of stored rows to be read, a few rows at a
+// time would take forever: then it is a multiple of that cost.
+func (p *pace) aim() time.Duration { return max(p.target, min(4*p.base, p.longest)) }
+
 // observe learns from an epoch: the rows it took, how long it computed, the bytes
 // of its changes.
 func (p *pace) observe(rows int64, took time.Duration, bytes int64) {
 	// How many times over the limits it was, in percent.
-	load := max(int64(took)*100/int64(p.target), bytes*100/largestDelta)
+	if p.base -= p.base / 32; rows <= fewRows {
+		p.base = took
+	}
+	load := max(int64(took)*100/int64(p.aim()), bytes*100/largestDelta)
 	switch {
 	case load > 100:
 		fit := min(rows*100/(2*load), int64(p.rows)/2)

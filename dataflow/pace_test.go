@@ -110,3 +110,25 @@ func TestPaceOfEpochs(t *testing.T) {
 		t.Errorf("%d of %d epochs were too long", long, epochs)
 	}
 }
+
+// TestPaceOfFixedCost has pieces that cost 100 ms and 10 ms a row: more than the
+// target whatever their size, so that small ones would take forever.
+func TestPaceOfFixedCost(t *testing.T) {
+	const ms = time.Millisecond
+	p := newPace(50*ms, 64<<10)
+	p.least, p.longest = 1, 500*ms
+	var took time.Duration
+	done := 0
+	for range 100 {
+		took = 100*ms + time.Duration(p.rows)*10*ms
+		if p.rows > 2 && took > 2*p.aim() {
+			p.overrun(p.rows)
+			continue
+		}
+		done += p.rows
+		p.observe(int64(p.rows), took, 0)
+	}
+	if done < 800 {
+		t.Errorf("100 pieces have done %d rows, now %d at once in %v", done, p.rows, took)
+	}
+}

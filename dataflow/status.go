@@ -129,6 +129,7 @@ func (v *view) status() ViewStatus {
 	known := true
 	if v.behind {
 		s.State = StateBackfilling
+		s.Progress.Total = v.left
 	}
 	for _, in := range v.inputs {
 		p, ok := in.progress()
@@ -153,9 +154,10 @@ func (v *view) detachedStatus(s ViewStatus) ViewStatus {
 	s.State = StateDetached
 	s.Progress = Progress{Done: v.worked, Total: v.worked + v.left}
 	for _, in := range v.inputs {
-		if in.stream != nil && in.phase != phaseAttached {
-			s.Progress.Total += advance(in.positions, in.stream.positions)
+		if in.stream == nil || in.phase == phaseAttached {
+			continue // a stream that fails does not keep it from what it has
 		}
+		s.Progress.Total += advance(in.positions, in.stream.positions)
 		if fault := in.fault(); fault != "" {
 			s.State, s.Reason = StateFailed, fault
 		}
