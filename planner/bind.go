@@ -146,7 +146,11 @@ func (b *binder) coerceAll(es []*expr.Expr, what string) (types.Type, error) {
 		return 0, sqlerr.From(err).At(es[0].Pos)
 	}
 	for i, e := range es {
+		from := e.Type
 		if es[i], err = b.coerce(e, common, expr.Implicit); err != nil {
+			if sqlerr.Code(err) == sqlerr.DatatypeMismatch {
+				err = sqlerr.New(sqlerr.CannotCoerce, "%s could not convert type %s to %s", what, from.Base(), common).At(e.Pos)
+			}
 			return 0, err
 		}
 	}

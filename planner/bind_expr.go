@@ -409,11 +409,12 @@ func (b *binder) inList(args []*expr.Expr, pos int) (*expr.Expr, error) {
 	}
 	if _, err := expr.CommonType(typesOf(args), "IN"); err == nil && constant {
 		common := append([]*expr.Expr(nil), args...)
-		if _, err := b.coerceAll(common, "IN"); err != nil {
-			return nil, err
-		}
-		if allConst(common[1:]) {
+		_, err := b.coerceAll(common, "IN")
+		switch {
+		case err == nil && allConst(common[1:]):
 			return &expr.Expr{Op: expr.OpIn, Type: types.Bool, Args: common}, nil
+		case err != nil && sqlerr.Code(err) != sqlerr.CannotCoerce:
+			return nil, err
 		}
 	}
 	out := &expr.Expr{Op: expr.OpOr, Type: types.Bool}

@@ -216,15 +216,7 @@ func (b *binder) union(left, right *Query, s *ast.SetOp) (Node, error) {
 	}
 	for i := range columns[0] {
 		pair := []*expr.Expr{columns[0][i], columns[1][i]}
-		common, err := b.coerceAll(pair, "UNION")
-		if err == nil && common == types.Unknown {
-			for side := range pair {
-				if pair[side], err = b.settle(pair[side]); err != nil {
-					break
-				}
-			}
-		}
-		if err != nil {
+		if _, err := b.coerceAll(pair, "UNION"); err != nil {
 			return nil, sqlerr.From(err).At(s.Right.Position())
 		}
 		columns[0][i], columns[1][i] = pair[0], pair[1]

@@ -131,7 +131,7 @@ func convert(e *Expr, from, to types.Type, ctx CoercionContext) (*Expr, error) {
 	if isString(from) {
 		return fromTextCall(e, to), nil
 	}
-	if to.IsArray() && (from == types.BoolArray || from == types.Int4Array && to == types.BoolArray) {
+	if to == types.BoolArray && from == types.Int4Array || from == types.BoolArray && (to == types.Int4Array || to == types.TextArray) {
 		f, _ := Lookup(castBoolsFunc)
 		return newCall(f, to, e.Pos, e), nil
 	}

@@ -375,7 +375,7 @@ func joinedDims(a, b []types.Dim) ([]types.Dim, error) {
 // castBools casts arrays from and to boolean[], whose elements are not cast as
 // their text is: true is 'true' as a text and 1 as an integer.
 func castBools(s *site) (kernel, error) {
-	from, to := s.args[0].Type.Elem(), s.ret.Elem()
+	to := s.ret.Elem()
 	return appending(func(c *call) func([]byte, int) ([]byte, error) {
 		a := bound[[]byte](c, 0)
 		return func(dst []byte, row int) ([]byte, error) {
@@ -388,9 +388,9 @@ func castBools(s *site) (kernel, error) {
 				case d.Null:
 				case to == types.Bool:
 					elems[i] = types.Datum{Bool: d.Int != 0}
-				case from == types.Bool && isString(to):
+				case to == types.Text:
 					elems[i] = types.Datum{Bytes: strconv.AppendBool(nil, d.Bool)}
-				case from == types.Bool:
+				default:
 					elems[i] = types.Datum{Int: int64(bit(d.Bool))}
 				}
 			}

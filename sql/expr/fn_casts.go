@@ -188,9 +188,10 @@ func (t *tables) addTextCasts() {
 	t.relabelled("name", "bpchar", Assignment)
 	read := app1(func(dst, a []byte) []byte { return append(dst, types.ParseChar(a)...) })
 	write := app1(types.AppendChar)
-	for _, s := range []string{"text", "varchar", "bpchar"} {
+	for _, s := range []string{"text", "varchar"} {
 		t.castFn(s, "char", Assignment, read)
 	}
+	t.castFn("bpchar", "char", Assignment, app1(func(dst, a []byte) []byte { return append(dst, types.ParseChar(trimBlanks(a))...) }))
 	t.castFn("char", "text", Implicit, write)
 	t.castFn("char", "varchar", Assignment, write)
 	t.castFn("char", "bpchar", Assignment, write)

@@ -311,9 +311,14 @@ func floatLog(log func(float64) float64) func(float64) (float64, error) {
 		if a <= 0 {
 			return 0, errLogarithm(a == 0)
 		}
+		if a < smallestNormal { // math.Log is wrong there on some machines
+			return log(a*(1<<54)) - log(1<<54), nil
+		}
 		return log(a), nil
 	}
 }
+
+const smallestNormal = 0x1p-1022
 
 func errInputRange() error {
 	return sqlerr.New(sqlerr.NumericValueOutOfRange, "input is out of range")

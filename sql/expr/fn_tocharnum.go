@@ -199,7 +199,7 @@ func (w *numberWriter) write() []byte {
 	for i := range w.f.parts {
 		w.part(&w.f.parts[i])
 	}
-	if !w.started { // no digit was printed
+	if !w.started && w.f.before+w.f.after > 0 { // no digit was printed
 		w.start()
 	}
 	if w.f.brackets {
