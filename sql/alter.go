@@ -58,7 +58,7 @@ func otherAction(kw keyword) bool {
 
 // alterRole parses ALTER ROLE|USER|GROUP|DATABASE: settings, options, names.
 func (p *parser) alterRole(pos ast.Pos, kind ast.ObjectKind, start int) ast.Stmt {
-	if kind == ast.KindUser && p.isWord("mapping") {
+	if kind == ast.KindUser && p.userMappingFollows(0) {
 		return p.utilityFrom(start)
 	}
 	s := &ast.AlterSystem{Pos: pos, Kind: kind}

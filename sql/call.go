@@ -187,7 +187,7 @@ func (p *parser) overlay() ast.Expr {
 // only a plain one can.
 func (p *parser) plainFollows() bool {
 	next := p.peek(1).kind
-	return p.is(')') || p.isKw(kwVariadic) || next == tokArrow || next == tokAssign
+	return p.is(')') || p.isKw(kwVariadic) || p.isKw(kwTable) || next == tokArrow || next == tokAssign
 }
 
 // moreArgs parses the rest of a plain call whose first argument is read.

@@ -65,7 +65,7 @@ func (p *parser) createObject(c created) ast.Stmt {
 	case kwDatabase:
 		return p.createDatabase(c)
 	case kwUser:
-		if p.peekWord(1, "mapping") {
+		if p.userMappingFollows(1) {
 			return p.utilityFrom(c.start)
 		}
 		return p.createRole(c)
@@ -393,6 +393,12 @@ func (p *parser) createRole(c created) ast.Stmt {
 	p.acceptKw(kwWith)
 	s.Options = p.roleOptions()
 	return s
+}
+
+// userMappingFollows reports whether MAPPING and what belongs to it follow n
+// tokens on, and not a user of that name.
+func (p *parser) userMappingFollows(n int) bool {
+	return p.peekWord(n, "mapping") && (p.peekKw(n+1, kwFor) || p.peekKw(n+1, kwIf))
 }
 
 func roleKind(kw keyword) ast.ObjectKind {

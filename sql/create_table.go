@@ -482,7 +482,7 @@ func (p *parser) indexItem() *ast.IndexItem {
 	if p.acceptKw(kwCollate) {
 		i.Collation = p.objectName()
 	}
-	if p.cur().isColID() && !p.isKw(kwNulls) {
+	if p.cur().isColID() && !p.nullsOrderFollows() {
 		i.OpClass = p.objectName()
 		if p.is('(') {
 			i.OpClassOptions = p.parenOptions()

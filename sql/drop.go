@@ -14,7 +14,7 @@ func (p *parser) drop() ast.Stmt {
 	if !ok || kind == ast.KindColumn || kind == ast.KindSystem {
 		return p.utilityFrom(start)
 	}
-	if kind == ast.KindUser && p.isWord("mapping") {
+	if kind == ast.KindUser && p.userMappingFollows(0) {
 		return p.utilityFrom(start)
 	}
 	d.Kind = kind

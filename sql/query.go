@@ -371,6 +371,11 @@ func (p *parser) descending() bool {
 	return false
 }
 
+// nullsOrderFollows reports whether NULLS FIRST or LAST follows and not a name.
+func (p *parser) nullsOrderFollows() bool {
+	return p.isKw(kwNulls) && (p.peekKw(1, kwFirst) || p.peekKw(1, kwLast))
+}
+
 // nullsOrder parses [NULLS FIRST|LAST].
 func (p *parser) nullsOrder() ast.NullsOrder {
 	switch {

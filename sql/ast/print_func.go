@@ -17,8 +17,9 @@ func (p *printer) funcName(f *FuncCall) {
 			p.s(f.Name)
 			return
 		}
-	case "rollup", "cube", "operator", "try_cast":
-		p.s(`"` + f.Name + `"`)
+	}
+	if beginsOther(f.Name) {
+		p.quoted(f.Name)
 		return
 	}
 	if isFunctionWord(f.Name) && f.Name != "collation" && f.Name != "tablesample" {
@@ -26,6 +27,16 @@ func (p *printer) funcName(f *FuncCall) {
 		return
 	}
 	p.ident(f.Name)
+}
+
+// beginsOther reports whether a word before a parenthesis begins something
+// else than a call.
+func beginsOther(word string) bool {
+	switch word {
+	case "rollup", "cube", "operator", "try_cast":
+		return true
+	}
+	return false
 }
 
 // funcCall prints a call in the form it was written in.

@@ -43,10 +43,15 @@ func (p *printer) literalType(t *TypeName) {
 func (p *printer) namedType(t *TypeName) {
 	word, suffix, ok := builtinType(t)
 	if !ok {
-		if t.Qualifier == nil && isFunctionWord(t.Name) && t.Name != "current_schema" {
-			p.s(t.Name)
-		} else {
+		switch {
+		case t.Qualifier != nil:
 			p.qualified(t.Qualifier, t.Name)
+		case beginsOther(t.Name) || t.Name == "current_schema":
+			p.quoted(t.Name)
+		case isFunctionWord(t.Name):
+			p.s(t.Name)
+		default:
+			p.ident(t.Name)
 		}
 		p.mods(t)
 		return
