@@ -118,6 +118,7 @@ func (l *lowerer) values(v *Values) (int, error) {
 // mapNode lowers a filter and projection; above an aggregate it becomes part
 // of it.
 func (l *lowerer) mapNode(m *Map, above columnSet) (int, error) {
+	m = withoutUnread(m, above)
 	if a, ok := m.Input.(*Aggregate); ok {
 		return l.aggregate(a, m)
 	}
@@ -139,6 +140,22 @@ func (l *lowerer) mapNode(m *Map, above columnSet) (int, error) {
 	}
 	spec := &operator.MapSpec{Input: input, Filter: m.Filter, Project: m.Project}
 	return l.add(dataflow.Node{Inputs: []int{below}, Map: spec}), nil
+}
+
+// withoutUnread puts NULL in place of computed columns that nothing above reads:
+// they cost nothing then and cannot fail.
+func withoutUnread(m *Map, above columnSet) *Map {
+	out := m
+	for i, e := range m.Project {
+		if above[i] || e.Op == expr.OpColumn || e.Op == expr.OpConst {
+			continue
+		}
+		if out == m {
+			out = &Map{Input: m.Input, Filter: m.Filter, Project: slices.Clone(m.Project)}
+		}
+		out.Project[i] = expr.Constant(e.Type, types.NullDatum())
+	}
+	return out
 }
 
 func (l *lowerer) union(u *Union) (int, error) {
