@@ -181,14 +181,18 @@ func TestDetachedDoesNotHoldUpOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.check(nil)
-		fast, _ := w.rt.current().view(2)
-		slow, _ := w.rt.current().view(3)
-		reader, _ := w.rt.current().view(4)
+		now := w.rt.current()
+		fast, _ := now.view(2)
+		slow, _ := now.view(3)
+		reader, _ := now.view(4)
 		if fast.State != StateRunning {
 			t.Fatalf("the fast view is %+v", fast)
 		}
 		if slow.State == StateDetached {
 			behind = true
+			if reader.Progress != slow.Progress {
+				t.Errorf("a reader says that it is at %v, what it reads at %v", reader.Progress, slow.Progress)
+			}
 			if slow.Reason == "" || slow.Epoch == 0 || reader.State != StateDetached || !strings.Contains(reader.Reason, "pass3") {
 				t.Errorf("detached: %+v, its reader %+v", slow, reader)
 			}

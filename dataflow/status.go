@@ -149,11 +149,17 @@ func (v *view) status() ViewStatus {
 	return s
 }
 
-// detachedStatus says how far a view is with what has come since it was detached.
+// detachedStatus says how far a view, and what it reads, is with what has come since
+// it was detached.
 func (v *view) detachedStatus(s ViewStatus) ViewStatus {
 	s.State = StateDetached
 	s.Progress = Progress{Done: v.worked, Total: v.worked + v.left}
 	for _, in := range v.inputs {
+		if in.from != nil && in.from != v && in.from.detached {
+			from := in.from.detachedStatus(ViewStatus{})
+			s.Progress.Done += from.Progress.Done
+			s.Progress.Total += from.Progress.Total
+		}
 		if in.stream == nil || in.phase == phaseAttached {
 			continue // a stream that fails does not keep it from what it has
 		}
