@@ -274,6 +274,14 @@ func newestUpTo(b *zset.Batch, column int, limit int64) int64 {
 }
 
 func countBefore(b *zset.Batch, column int, watermark int64) (n int64) {
+	if v := &b.Cols[column]; b.Sel == nil && v.Null == nil {
+		for _, at := range v.Int[:b.N] {
+			if at < watermark && at != types.TimestampNegInf {
+				n++
+			}
+		}
+		return n
+	}
 	eachTime(b, column, func(at int64) {
 		if at < watermark {
 			n++

@@ -138,6 +138,16 @@ func TestEventTimes(t *testing.T) {
 		if eventTimes(b, 0); b.EventMin != least || b.EventMax != newest {
 			t.Fatalf("%d to %d, want %d to %d", b.EventMin, b.EventMax, least, newest)
 		}
+		rows.Sel = nil
+		var late int64
+		for i := range rows.N {
+			if at := rows.Cols[0].Int[i]; !rows.Cols[0].Null.Get(i) && at < 7 && !types.TimestampIsInf(at) {
+				late++
+			}
+		}
+		if got := countBefore(rows, 0, 7); got != late {
+			t.Fatalf("%d rows before 7, want %d", got, late)
+		}
 	}
 }
 
