@@ -273,9 +273,11 @@ func aggregateInputs(a *Aggregate) ([]*expr.Expr, map[*expr.Expr]int) {
 
 // prunes says whether a node keeps fewer columns when a projection is above it.
 func prunes(n Node) bool {
-	switch n.(type) {
+	switch n := n.(type) {
 	case *Join, *Temporal:
 		return true
+	case *Map:
+		return prunes(n.Input)
 	}
 	return false
 }
