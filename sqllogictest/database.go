@@ -38,8 +38,8 @@ type Created struct {
 	have map[string]string // names by URL
 }
 
-// Create makes n databases with collation C, in which text is ordered by its
-// code points. Server is the URL of a database from which they are made.
+// Create makes n databases with locale C, in which text is ordered by its code
+// points and only the letters of ASCII have a case. Server is the URL of a database from which they are made.
 func Create(ctx context.Context, server string, n int) (*Created, error) {
 	c := &Created{server: server, have: map[string]string{}}
 	var urls []string
@@ -63,7 +63,7 @@ func (c *Created) create(ctx context.Context) (string, error) {
 	defer c.mu.Unlock()
 	c.made++
 	name := fmt.Sprintf("sqllogictest_%d_%d", time.Now().UnixNano(), c.made)
-	if err := c.admin(ctx, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"); err != nil {
+	if err := c.admin(ctx, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"); err != nil {
 		return "", err
 	}
 	target.Path = "/" + name

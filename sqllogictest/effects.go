@@ -76,7 +76,10 @@ func effects(w []string) (names []string, all bool) {
 }
 
 // fillers stand between a keyword and the name that it announces.
-var fillers = []string{"if", "not", "exists", "only", "table", "concurrently"} //nolint:gochecknoglobals // a constant table
+var fillers = []string{"if", "not", "exists", "only", "table", "concurrently"}
+
+// noNames may stand where a name could.
+var noNames = []string{"select", "values", "lateral", "with", "rows", "set", "default"}
 
 // after returns the names behind the given keywords.
 func after(w []string, keywords ...string) []string {
@@ -91,13 +94,13 @@ func after(w []string, keywords ...string) []string {
 
 // nameAt returns the name at i without its schema; none where there is no name.
 func nameAt(w []string, i int) []string {
-	for i < len(w) && slices.Contains(fillers, w[i]) {
+	for i < len(w) && (slices.Contains(fillers, w[i]) || w[i] == "(") {
 		i++
 	}
 	for i+2 < len(w) && w[i+1] == "." {
 		i += 2
 	}
-	if i >= len(w) || len(w[i]) == 1 && !isLetter(w[i][0]) {
+	if i >= len(w) || len(w[i]) == 1 && !isLetter(w[i][0]) || slices.Contains(noNames, w[i]) {
 		return nil
 	}
 	return w[i : i+1]
@@ -106,9 +109,9 @@ func nameAt(w []string, i int) []string {
 // objectKinds are the words that announce the object of a DDL statement, and
 // those that announce the table that it hangs on.
 var (
-	objectKinds = []string{"table", "view", "index", "type", "domain", "function", "procedure", "aggregate", "sequence", //nolint:gochecknoglobals // a constant table
+	objectKinds = []string{"table", "view", "index", "type", "domain", "function", "procedure", "aggregate", "sequence",
 		"schema", "operator", "cast", "collation", "extension", "stream", "source", "sink", "role", "user", "statistics"}
-	hangOn = []string{"index", "trigger", "rule", "policy"} //nolint:gochecknoglobals // a constant table
+	hangOn = []string{"index", "trigger", "rule", "policy"}
 )
 
 // objects returns what a CREATE, ALTER or DROP is about. A DROP may have a list.

@@ -65,6 +65,11 @@ func TestTaint(t *testing.T) {
 	check("the transaction failed", "SELECT * FROM u", true)
 	note("ROLLBACK", false, false)
 	check("it was rolled back anyway", "SELECT * FROM u", false)
+	note("CREATE VIEW x AS SELECT * FROM base JOIN y ON true", false, false)
+	note("INSERT INTO x VALUES (1)", true, false)
+	check("a write through a view failed", "SELECT * FROM base", true)
+	note("CREATE TABLE child () INHERITS (parent)", true, false)
+	check("a child is missing", "SELECT * FROM parent", true)
 	note("SET timezone = 'Mars'", true, false)
 	check("a setting failed", "SELECT 1", true)
 }

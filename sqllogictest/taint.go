@@ -1,6 +1,9 @@
 package sqllogictest
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // taint follows what the failure of a statement means for the records after it:
 // where a table could not be made or changed, a wrong answer about it tells
@@ -8,6 +11,7 @@ import "maps"
 type taint struct {
 	all     bool
 	names   map[string]bool
+	reads   map[string][]string // what views read: a change of them changes that
 	inTx    bool
 	changed []string // names that the open transaction changed
 	atBegin *taint   // what ROLLBACK restores
@@ -33,9 +37,10 @@ func (t *taint) reaches(w []string) bool {
 // with it.
 func (t *taint) note(w []string, failed, aborted bool) {
 	if t.names == nil {
-		t.names = map[string]bool{}
+		t.names, t.reads = map[string]bool{}, map[string][]string{}
 	}
 	names, all := effects(w)
+	names = t.through(names, w)
 	k := kindOf(w)
 	switch {
 	case failed:
@@ -65,6 +70,38 @@ func (t *taint) note(w []string, failed, aborted bool) {
 		t.changed = append(t.changed, names...)
 	}
 }
+
+// through adds to the names of a statement what lies below them: the tables that
+// views read, the parents of tables.
+func (t *taint) through(names, w []string) []string {
+	if first(w) == "create" && len(names) > 0 {
+		if slices.Contains(w, "view") {
+			t.reads[names[0]] = after(w, "from", "join")
+		}
+		return append(names, after(w, "inherits", "of")...)
+	}
+	for depth := 0; depth < maxViews && len(names) < maxNames; depth++ {
+		below := names
+		for _, name := range names {
+			for _, read := range t.reads[name] {
+				if !slices.Contains(below, read) {
+					below = append(below[:len(below):len(below)], read)
+				}
+			}
+		}
+		if len(below) == len(names) {
+			break
+		}
+		names = below
+	}
+	return names
+}
+
+// Bounds of views over views that a change is followed through.
+const (
+	maxViews = 20
+	maxNames = 1000
+)
 
 func (t *taint) add(names []string) {
 	for _, name := range names {

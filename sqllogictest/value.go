@@ -16,7 +16,7 @@ import (
 const floatTolerance = 1e-9
 
 // escaper writes the characters that would break a line or a column.
-var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`) //nolint:gochecknoglobals // a constant
+var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
 
 // format prints a value as files show it; nil is NULL.
 func format(value []byte) string {
