@@ -232,12 +232,16 @@ func swapJoin(j *Join) Node {
 }
 
 func joinScopes(l, r *scope, pos int) (*scope, error) {
-	named := map[string]bool{}
+	// Names clash unless both are those of relations in different schemas.
+	named := map[string][]string{} // schemas by name, "" of an alias
 	for _, c := range l.columns {
-		named[c.relation] = true
+		if !slices.Contains(named[c.relation], c.schema) {
+			named[c.relation] = append(named[c.relation], c.schema)
+		}
 	}
 	for _, c := range r.columns {
-		if c.relation != "" && named[c.relation] && c.schema == "" {
+		clash := func(schema string) bool { return schema == "" || c.schema == "" || schema == c.schema }
+		if c.relation != "" && slices.ContainsFunc(named[c.relation], clash) {
 			return nil, sqlerr.New(sqlerr.DuplicateAlias, "table name %q specified more than once", c.relation).At(pos)
 		}
 	}

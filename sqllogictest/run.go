@@ -24,7 +24,10 @@ type Options struct {
 	Sample   int           // about how many queries of a file are asked; 0 is all
 	Parallel int           // files at once; 0 is 1
 	Timeout  time.Duration // of a record; 0 is a minute
-	Extended bool          // the extended protocol in place of simple queries
+	// Budget is how long files are begun; those that are left out have no result.
+	// 0 is no limit.
+	Budget   time.Duration
+	Extended bool // the extended protocol in place of simple queries
 	// Settings are set in each session. A server that leaves out rows of a view
 	// whose expressions failed must be told to fail instead.
 	Settings map[string]string
@@ -54,11 +57,14 @@ func Run(ctx context.Context, p Provider, o Options) ([]*Result, error) {
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(max(o.Parallel, 1))
 	var mu sync.Mutex
-	done := 0
+	done, start := 0, time.Now()
 	for i := range results {
 		r := &Result{File: o.Files[i/len(o.Modes)], Mode: o.Modes[i%len(o.Modes)]}
-		results[i] = r
 		group.Go(func() error {
+			if o.Budget > 0 && time.Since(start) > o.Budget {
+				return nil
+			}
+			results[i] = r
 			err := runFile(running, p, &o, r)
 			mu.Lock()
 			defer mu.Unlock()
@@ -68,7 +74,8 @@ func Run(ctx context.Context, p Provider, o Options) ([]*Result, error) {
 			return err
 		})
 	}
-	return results, group.Wait()
+	err := group.Wait()
+	return slices.DeleteFunc(results, func(r *Result) bool { return r == nil }), err
 }
 
 // runFile runs one file in one mode. Its error is one of the databases.

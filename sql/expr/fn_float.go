@@ -271,10 +271,8 @@ func floatSign(a float64) float64 {
 		return 1
 	case a < 0:
 		return -1
-	case a != a:
-		return a
 	}
-	return 0
+	return 0 // of NaN, too, as in PostgreSQL
 }
 
 func errSquareRoot() error {
