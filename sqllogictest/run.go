@@ -91,7 +91,7 @@ func runFile(ctx context.Context, p Provider, o *Options, result *Result) error 
 	for i, r := range f.Records {
 		result.classes[i] = classOf(r.Command)
 	}
-	passes := compile(f, result.Mode, o.Group, o.Labels, sample(f, o.Sample))
+	passes := compile(f, result.Mode, o.Group, append([]string{protocol(o.Extended)}, o.Labels...), sample(f, o.Sample))
 	for n, steps := range passes {
 		if err := runPass(ctx, p, o, f, result, steps, n); err != nil {
 			return fmt.Errorf("%s, %s: %w", result.File, result.Mode, err)
@@ -103,6 +103,14 @@ func runFile(ctx context.Context, p Provider, o *Options, result *Result) error 
 		result.Err = errors.Join(result.Err, write(path, f))
 	}
 	return nil
+}
+
+// protocol is the label of the kind of messages that SQL is sent by.
+func protocol(extended bool) string {
+	if extended {
+		return "extended"
+	}
+	return "simple"
 }
 
 // sample chooses about n queries of a file, evenly; nil is all.
