@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -208,12 +209,8 @@ func streamsBelow(cat *catalog.Catalog, reads []catalog.ID) []catalog.ID {
 // fails with the first of them where on_error says so.
 func (r *reading) reportErrors() error {
 	cat := r.session.engine.catalog.Load()
-	for _, id := range r.plan.Reads {
-		o := cat.Object(id)
-		if o == nil || o.Kind != catalog.MaterializedView && o.Kind != catalog.Table {
-			continue
-		}
-		n := r.snapshot.CountErrors(dataflow.RelationID(id))
+	for _, o := range lacking(nil, cat, r.plan.Reads, false) {
+		n := r.snapshot.CountErrors(dataflow.RelationID(o.ID))
 		if n == 0 {
 			continue
 		}
@@ -225,6 +222,22 @@ func (r *reading) reportErrors() error {
 		r.session.notice(Notice{Severity: "WARNING", Code: "01000", Message: message, Hint: hint})
 	}
 	return nil
+}
+
+// lacking lists the objects whose error rows are missing in what is read: views
+// and tables, and the views below them.
+func lacking(out []*catalog.Object, cat *catalog.Catalog, ids []catalog.ID, below bool) []*catalog.Object {
+	for _, id := range ids {
+		o := cat.Object(id)
+		if o == nil || slices.Contains(out, o) {
+			continue
+		}
+		if o.Kind == catalog.MaterializedView || o.Kind == catalog.Table && !below {
+			out = append(out, o)
+		}
+		out = lacking(out, cat, o.DependsOn, true)
+	}
+	return out
 }
 
 // errorOf is the error of an object's first error row.
