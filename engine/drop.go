@@ -92,30 +92,53 @@ func (s *Session) lookup(name *ast.ObjectName) *catalog.Object {
 }
 
 // withDependents adds what depends on the objects; without CASCADE that is
-// 2BP01.
+// 2BP01. Indexes go with their relation and are not spoken of.
 func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*catalog.Object, error) {
 	cat := s.engine.catalog.Load()
 	out := slices.Clone(doomed)
+	var others []string // that CASCADE drops
 	for _, o := range doomed {
+		var dependents []*catalog.Object
 		for _, dep := range cat.Dependents(o.ID) {
 			if slices.Contains(out, dep) {
 				continue
 			}
-			if dep.Kind == catalog.Index {
-				out = append(out, dep) // goes with its relation
-				continue
-			}
-			if !cascade && !slices.Contains(doomed, dep) {
-				return nil, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", o.Kind, o.Name).
-					WithDetail("%s %s depends on %s %s", dep.Kind, dep.Name, o.Kind, o.Name).
-					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
-			}
 			out = append(out, dep)
-			s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("drop cascades to %s %s", dep.Kind, dep.Name)})
+			if dep.Kind != catalog.Index {
+				dependents = append(dependents, dep)
+				others = append(others, fmt.Sprintf("drop cascades to %s %s", dep.Kind, dep.Name))
+			}
 		}
+		if !cascade && len(dependents) > 0 {
+			return nil, sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", o.Kind, o.Name).
+				WithDetail("%s", dependencies(o, dependents)).
+				WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+		}
+	}
+	switch len(others) {
+	case 0:
+	case 1:
+		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: others[0]})
+	default:
+		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("drop cascades to %d other objects", len(others)),
+			Detail: strings.Join(others, "\n")})
 	}
 	slices.SortFunc(out, func(a, b *catalog.Object) int { return int(b.ID) - int(a.ID) }) // dependents first
 	return out, nil
+}
+
+// dependencies says what each object depends on, as far as it is o or another of
+// them.
+func dependencies(o *catalog.Object, dependents []*catalog.Object) string {
+	var lines []string
+	for _, dep := range dependents {
+		for _, on := range append([]*catalog.Object{o}, dependents...) {
+			if slices.Contains(dep.DependsOn, on.ID) {
+				lines = append(lines, fmt.Sprintf("%s %s depends on %s %s", dep.Kind, dep.Name, on.Kind, on.Name))
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // remove drops objects, dependents first.

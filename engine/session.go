@@ -244,11 +244,6 @@ func done(tag string) func(context.Context, []types.Datum, Rows) (string, error)
 	return func(context.Context, []types.Datum, Rows) (string, error) { return tag, nil }
 }
 
-func unsupportedStatement(st *Statement) error {
-	words := firstWords(st.parsed.Text, 2)
-	return sqlerr.New(sqlerr.FeatureNotSupported, "%s is not supported yet", words).At(st.parsed.Start)
-}
-
 // Execute runs a prepared statement. Rows come through rows, in the caller's
 // goroutine; the command tag is returned. ctx ends the statement; so do Cancel
 // and statement_timeout.

@@ -14,12 +14,6 @@ import (
 
 func lower(s string) string { return strings.ToLower(s) }
 
-// firstWords returns the first n words of a statement in upper case.
-func firstWords(text string, n int) string {
-	words := strings.Fields(text)
-	return strings.ToUpper(strings.Join(words[:min(n, len(words))], " "))
-}
-
 func (s *Session) prepareSetting(p *Prepared, st ast.Stmt) error {
 	switch st := st.(type) {
 	case *ast.SetVariable:

@@ -54,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = check(args[1:], stdout, stderr)
 	case testCommand:
 		err = test(args[1:], stdout, stderr)
-	case "version":
+	case "version", "--version":
 		_, err = fmt.Fprintf(stdout, "streamdb %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case "help", "-h", "--help":
 		_, err = fmt.Fprint(stdout, usage)
