@@ -91,9 +91,16 @@ func (j *Join) Apply(in []Delta, st State, _ uint64, out *Output) error {
 	j.keys.reset()
 	b := &j.block
 	b.begin(j, out)
-	left, right := zset.Consolidate(j.spec.Left, in[0]), zset.Consolidate(j.spec.Right, in[1])
+	left := zset.Consolidate(j.spec.Left, in[0])
+	if err := out.Emit(nil); err != nil {
+		return err
+	}
+	right := zset.Consolidate(j.spec.Right, in[1])
 	j.left.add(st, left, &j.keys, func(r int) { b.lonely(left, r) })
 	j.right.add(st, right, &j.keys, func(int) {})
+	if err := out.Emit(nil); err != nil {
+		return err
+	}
 	if err := j.left.fetch(&j.keys); err != nil {
 		return err
 	}
@@ -207,6 +214,11 @@ func (b *joinBlock) addKey(ls, rs []indexRow, rightOld, rightNow bool) error {
 	alone := b.spec.Kind == SemiJoin || b.spec.Kind == AntiJoin
 	if !whole || !alone {
 		for i := range rs {
+			if i%joinRows == joinRows-1 {
+				if err := b.out.Emit(nil); err != nil {
+					return err
+				}
+			}
 			if err := b.decode(b.right, rs[i].row); err != nil {
 				return err
 			}
