@@ -41,7 +41,7 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	if err := refuseSelect(sel); err != nil {
 		return nil, err
 	}
-	untyped := b.untyped && !sel.Distinct && len(sel.GroupBy) == 0
+	untyped := b.untyped && !sel.Distinct
 	b.untyped = false
 	sel, expanded := expandSetTargets(sel)
 	input, scope, err := b.bindFrom(sel.From, ctes)
@@ -186,7 +186,7 @@ func (s *selectBinder) groupKey(g ast.Expr, c *exprContext) (*expr.Expr, error) 
 	if i, found, err := ordinal(g, s.visible, "GROUP BY"); err != nil {
 		return nil, err
 	} else if found {
-		return s.noAggregate(s.targets[i].expr, g, "GROUP BY")
+		return s.targetKey(i, g)
 	}
 	key, err := s.expr(g, c)
 	if err == nil {
@@ -196,10 +196,19 @@ func (s *selectBinder) groupKey(g ast.Expr, c *exprContext) (*expr.Expr, error) 
 		if i, found, ambiguous := s.targetByName(ref.Name); ambiguous != nil {
 			return nil, ambiguous
 		} else if found {
-			return s.noAggregate(s.targets[i].expr, g, "GROUP BY")
+			return s.targetKey(i, g)
 		}
 	}
 	return nil, err
+}
+
+// targetKey makes an output column a key of GROUP BY.
+func (s *selectBinder) targetKey(i int, g ast.Expr) (*expr.Expr, error) {
+	var err error
+	if s.targets[i].expr, err = s.settle(s.targets[i].expr); err != nil {
+		return nil, err
+	}
+	return s.noAggregate(s.targets[i].expr, g, "GROUP BY")
 }
 
 func (s *selectBinder) noAggregate(e *expr.Expr, at ast.Expr, clause string) (*expr.Expr, error) {
