@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/streamdb/streamdb/internal/spelling"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/expr"
@@ -38,7 +39,8 @@ func (env *Env) resolve(schema, name string, pos int) (*catalog.Object, error) {
 		if o := env.Catalog.Lookup(schema, name); o != nil && o.IsRelation() {
 			return o, nil
 		}
-		return nil, sqlerr.New(sqlerr.UndefinedTable, "relation \"%s.%s\" does not exist", schema, name).At(pos)
+		err := sqlerr.New(sqlerr.UndefinedTable, "relation \"%s.%s\" does not exist", schema, name).At(pos)
+		return nil, env.hintRelation(err, []string{schema}, name)
 	}
 	for _, s := range env.SearchPath {
 		if o := env.Catalog.Lookup(s, name); o != nil && o.IsRelation() {
@@ -49,7 +51,28 @@ func (env *Env) resolve(schema, name string, pos int) (*catalog.Object, error) {
 	if o := env.Catalog.Lookup(catalog.SystemSchema, name); o != nil {
 		return nil, err.WithHint("There is a system relation %s.%s.", catalog.SystemSchema, name)
 	}
-	return nil, err
+	return nil, env.hintRelation(err, env.SearchPath, name)
+}
+
+// hintRelation adds the relation of the schemas whose name is closest to name, if
+// one is close.
+func (env *Env) hintRelation(err *sqlerr.Error, schemas []string, name string) error {
+	best, bestDistance := "", min(len(name)/2+1, 4)
+	for _, o := range append(env.Catalog.Objects(), env.Catalog.SystemRelations()...) {
+		if !o.IsRelation() || !slices.Contains(schemas, o.Schema) || o.Schema == "pg_catalog" {
+			continue
+		}
+		if d := spelling.Distance(name, o.Name); d < bestDistance {
+			best, bestDistance = o.Name, d
+			if len(schemas) == 1 {
+				best = o.Schema + "." + o.Name
+			}
+		}
+	}
+	if best == "" {
+		return err
+	}
+	return err.WithHint("Perhaps you meant the relation %q.", best)
 }
 
 // Relation finds the relation that a statement names.
