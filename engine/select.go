@@ -214,7 +214,7 @@ func (r *reading) reportErrors() error {
 		if n == 0 {
 			continue
 		}
-		message := fmt.Sprintf("%s %q has %s: its answer lacks the rows that failed", o.Kind, o.Name, count(int64(n), "error row"))
+		message := fmt.Sprintf("%s %q has %s: its answer lacks the rows that failed", o.Kind, o.Name, count(n, "error row"))
 		hint := fmt.Sprintf("SELECT * FROM streamdb.errors WHERE name = '%s';", o.Name)
 		if r.session.settings.values["on_error"] == onErrorFail {
 			return r.errorOf(o, message, hint)

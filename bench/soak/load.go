@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -35,7 +36,7 @@ func open(ctx context.Context, c config) (*load, error) {
 		return nil, err
 	}
 	if s.Epoch() != 0 {
-		return nil, fmt.Errorf("%s is not empty (close: %v)", c.dir, s.Close())
+		return nil, errors.Join(fmt.Errorf("%s is not empty", c.dir), s.Close())
 	}
 	return &load{config: c, store: s, random: rand.New(rand.NewPCG(1, 2)), seen: map[uint64]bool{}}, nil
 }

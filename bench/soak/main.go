@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,10 +60,7 @@ func run(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := soak(ctx, c, l); err != nil {
-		return fmt.Errorf("%w (close: %v)", err, l.store.Close())
-	}
-	return l.store.Close()
+	return errors.Join(soak(ctx, c, l), l.store.Close())
 }
 
 func soak(ctx context.Context, c config, l *load) error {
