@@ -114,7 +114,9 @@ func (s *scope) rename(name string, alias *ast.Alias) error {
 }
 
 func (b *binder) bindSubquery(t *ast.SubqueryTable, ctes *cteScope) (Node, *scope, error) {
-	if !t.Lateral {
+	if t.Lateral {
+		defer b.enterLateral()()
+	} else {
 		defer b.hideLateral()()
 	}
 	q, err := b.bindQuery(t.Query, ctes)

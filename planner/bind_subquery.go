@@ -33,12 +33,33 @@ type outerQuery struct {
 // hideLateral hides the items of FROM before the one that is bound from what in
 // it is not LATERAL; the caller calls restore.
 func (b *binder) hideLateral() (restore func()) {
-	o := b.outer
-	if o == nil || !o.lateral || o.hidden {
-		return func() {}
+	var changed []*outerQuery
+	for o := b.outer; o != nil && o.lateral; o = o.parent {
+		if !o.hidden {
+			o.hidden = true
+			changed = append(changed, o)
+		}
 	}
-	o.hidden = true
-	return func() { o.hidden = false }
+	return func() {
+		for _, o := range changed {
+			o.hidden = false
+		}
+	}
+}
+
+// enterLateral makes the items of FROM before a LATERAL subquery to it what any
+// outer query is: its own FROM hides none of them. The caller calls restore.
+func (b *binder) enterLateral() (restore func()) {
+	var changed []*outerQuery
+	for o := b.outer; o != nil && o.lateral; o = o.parent {
+		o.lateral = false
+		changed = append(changed, o)
+	}
+	return func() {
+		for _, o := range changed {
+			o.lateral = true
+		}
+	}
 }
 
 // attachments collects the subqueries of a clause. Each has at most one row for
