@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -162,33 +161,6 @@ func metaBadgerOptions(dir string, opts BadgerOptions) badger.Options {
 		o.Logger = metaLogger{opts.Logger}
 	}
 	return o
-}
-
-// metaRemoveEmpty removes the files that a kill between creation and first
-// write leaves behind: Badger does not open with one.
-func metaRemoveEmpty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fileError(err, "could not read directory %q", dir)
-	}
-	removed := false
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".mem") && !strings.HasSuffix(e.Name(), ".vlog") {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil || info.Size() != 0 || !info.Mode().IsRegular() {
-			continue
-		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-			return fileError(err, "could not remove %q", e.Name())
-		}
-		removed = true
-	}
-	if !removed {
-		return nil
-	}
-	return fileSyncDir(dir)
 }
 
 // Meta returns the meta data; closing it closes the database.

@@ -61,6 +61,17 @@ func TestBadgerEmptyFiles(t *testing.T) {
 	if got := metaTestGet(t, metaTestOpen(t, dir), "k"); got != "v" {
 		t.Errorf("got %q", got)
 	}
+	// Open now: a second process leaves the files of the first alone.
+	fresh := filepath.Join(dir, "00100.mem")
+	if err := os.WriteFile(fresh, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenBadger(dir, BadgerOptions{}); err == nil {
+		t.Error("opened twice")
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Error(err)
+	}
 }
 
 // metaTestDamaged opens a damaged copy: an error is right, also that nothing
