@@ -14,7 +14,11 @@ const StateDiverged = "diverged"
 
 // known refuses to go on from a state that this database never had.
 func (w *SinkWriter) known(at connector.Mark) error {
-	if now := w.runtime.Epoch(); at.Epoch > now {
+	// A snapshot may be of the epoch that is about to be published, and be written.
+	snap := w.runtime.Snapshot()
+	now := snap.Epoch()
+	snap.Release()
+	if at.Epoch > now {
 		return fmt.Errorf("%w: it has been written up to epoch %d, but this database is at epoch %d", connector.ErrDiverged, at.Epoch, now)
 	}
 	if !w.spec.Timeline.Contains(at) {
