@@ -45,7 +45,7 @@ func unpack(packed []byte) ([]byte, error) {
 
 // Parse reads the text of a file. Its errors begin with the line.
 func Parse(text string) (*File, error) {
-	p := &parser{lines: strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")}
+	p := &parser{lines: splitLines(text)}
 	f := &File{}
 	for {
 		r, err := p.record()
@@ -57,6 +57,16 @@ func Parse(text string) (*File, error) {
 		}
 		f.Records = append(f.Records, r)
 	}
+}
+
+// splitLines cuts a text into lines. Carriage returns at the end of a line belong
+// to its end, in the last line, too: printed before a line feed they would.
+func splitLines(text string) []string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, "\r")
+	}
+	return lines
 }
 
 type parser struct {
