@@ -29,16 +29,26 @@ func (s *Session) createMaterializedView(ctx context.Context, st *ast.CreateMate
 	if exists, err := s.existing(schema, st.Name, st.IfNotExists); exists || err != nil {
 		return tag, err
 	}
+	given, options, err := settingOptions(st.Options)
+	if err != nil {
+		return "", err
+	}
+	restore, err := s.withSettings(given)
+	if err != nil {
+		return "", err
+	}
+	defer restore()
 	q, err := s.bindView(st.Query, st.Columns, st.Name)
 	if err != nil {
 		return "", err
 	}
-	if err := s.viewRetention(q, st.Options); err != nil {
+	if err := s.viewRetention(q, options); err != nil {
 		return "", err
 	}
 	s.noticeOrder(q)
 	canonical := *st
 	canonical.IfNotExists, canonical.WithNoData = false, false
+	canonical.Options = append(options, s.frozenOptions()...)
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.MaterializedView,
 		Definition: ast.String(&canonical), Query: ast.String(st.Query), Settings: s.frozenSettings()}
 	return tag, s.installView(ctx, o, q)
@@ -63,15 +73,6 @@ func (s *Session) noticeOrder(q *planner.Query) {
 		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: "ORDER BY without LIMIT has no effect in a materialized view",
 			Hint: "Order the rows when you read the view."})
 	}
-}
-
-// frozenSettings are what a view's query means, whatever later sessions set.
-func (s *Session) frozenSettings() map[string]string {
-	out := map[string]string{}
-	for _, name := range []string{"timezone", "datestyle", "intervalstyle", "search_path"} {
-		out[name] = s.settings.values[name]
-	}
-	return out
 }
 
 func (s *Session) installView(ctx context.Context, o *catalog.Object, q *planner.Query) error {
@@ -118,7 +119,7 @@ func (s *Session) createView(ctx context.Context, st *ast.CreateView) (string, e
 	switch {
 	case st.OrReplace:
 		return "", sqlerr.New(sqlerr.FeatureNotSupported, "CREATE OR REPLACE VIEW is not supported yet").At(st.Position())
-	case st.Temp, st.Recursive, st.CheckOption != "", len(st.Options) > 0:
+	case st.Temp, st.Recursive, st.CheckOption != "":
 		return "", sqlerr.New(sqlerr.FeatureNotSupported, "this form of CREATE VIEW is not supported yet").At(st.Position())
 	}
 	schema, err := s.targetSchema(st.Name)
@@ -128,13 +129,26 @@ func (s *Session) createView(ctx context.Context, st *ast.CreateView) (string, e
 	if exists, err := s.existing(schema, st.Name, st.IfNotExists); exists || err != nil {
 		return tag, err
 	}
-	env := s.planEnv(false)
-	q, err := planner.Bind(st.Query, env)
+	given, options, err := settingOptions(st.Options)
 	if err != nil {
 		return "", err
 	}
+	if len(options) > 0 {
+		return "", sqlerr.New(sqlerr.FeatureNotSupported, "option %q of a view is not supported", options[0].Name).At(options[0].Position())
+	}
+	restore, err := s.withSettings(given)
+	if err != nil {
+		return "", err
+	}
+	defer restore()
+	q, err := planner.Bind(st.Query, s.planEnv(false))
+	if err != nil {
+		return "", err
+	}
+	canonical := *st
+	canonical.IfNotExists, canonical.Options = false, s.frozenOptions()
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.View,
-		Definition: ast.String(st), Query: ast.String(st.Query), Settings: s.frozenSettings()}
+		Definition: ast.String(&canonical), Query: ast.String(st.Query), Settings: s.frozenSettings()}
 	if o.Columns, o.DependsOn, err = planner.DescribeView(q, st.Columns, st.Name.Position()); err != nil {
 		return "", err
 	}

@@ -360,6 +360,7 @@ func (s *Session) planEnv(inView bool) *planner.Env {
 		BackendPID: int(s.pid),
 		InView:     inView,
 		Set:        s.apply,
+		Frozen:     frozenEnv,
 		Empty:      alwaysEmpty,
 	}
 }

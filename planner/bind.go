@@ -66,6 +66,19 @@ func (q *Query) freeze(env *expr.Env, keepNow bool) error {
 	return failure
 }
 
+// freezeSettings binds what depends on settings to those of env, and leaves the
+// clock to freeze.
+func (q *Query) freezeSettings(env *expr.Env) {
+	frozen := func(e *expr.Expr) *expr.Expr { return expr.FreezeSettings(e, env) }
+	q.Root = mapExprs(q.Root, frozen)
+	if q.Limit != nil {
+		q.Limit = frozen(q.Limit)
+	}
+	if q.Offset != nil {
+		q.Offset = frozen(q.Offset)
+	}
+}
+
 func newBinder(env *Env) *binder {
 	return &binder{env: env, params: append([]types.Type(nil), env.ParamTypes...)}
 }

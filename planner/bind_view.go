@@ -1,10 +1,13 @@
 package planner
 
 import (
+	"strings"
+
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
+	"github.com/streamdb/streamdb/sql/expr"
 )
 
 // bindStored binds the stored query of a plain view with the settings that
@@ -20,12 +23,13 @@ func (b *binder) bindStored(o *catalog.Object) (*Query, error) {
 	}
 	b.views = append(b.views, o.ID)
 	outer := b.env
-	inner := *outer
-	inner.SearchPath = SearchPath(o.Settings["search_path"])
-	b.env = &inner
+	b.env = outer.ofView(o)
 	around := b.outer
 	b.outer = nil
 	q, err := b.bindQuery(sel, nil)
+	if err == nil && !expr.SameSettings(b.env.Expr, outer.Expr) {
+		q.freezeSettings(b.env.Expr)
+	}
 	b.env, b.outer = outer, around
 	if err != nil {
 		// Positions refer to the view's text, not to the statement's.
@@ -34,4 +38,22 @@ func (b *binder) bindStored(o *catalog.Object) (*Query, error) {
 		return nil, &e
 	}
 	return q, nil
+}
+
+// ofView is the environment with the settings that a view was created with.
+func (env *Env) ofView(o *catalog.Object) *Env {
+	inner := *env
+	inner.SearchPath = SearchPath(o.Settings["search_path"])
+	if env.Expr != nil && env.Frozen != nil {
+		own := *env.Expr
+		own.Settings = *env.Frozen(o)
+		inner.Expr = &own
+	}
+	inner.Setting = func(name string) (string, error) {
+		if value, ok := o.Settings[strings.ToLower(name)]; ok || env.Setting == nil {
+			return value, nil
+		}
+		return env.Setting(name)
+	}
+	return &inner
 }

@@ -26,6 +26,8 @@ type Env struct {
 	InView     bool         // binding the query of a materialized view
 	// Set changes a setting of the session (set_config); nil: it cannot be changed.
 	Set func(name, value string) error
+	// Frozen are the settings under which a view was created; nil: the session's.
+	Frozen func(o *catalog.Object) *types.Env
 	// Empty says that a system relation never has rows.
 	Empty func(o *catalog.Object) bool
 }

@@ -84,14 +84,49 @@ func Freeze(e *Expr, env *Env, keepNow bool) (*Expr, error) {
 				failure = err
 			}
 			return &Expr{Op: OpConst, Type: e.Type, Const: d, Pos: e.Pos}
-		case f.clock && !f.session && !keepNow && !hasMarker(e):
-			return withMarker(e, strings.TrimPrefix(marker+";"+encodeNow(env), ";"))
+		case f.clock && !f.session && !keepNow:
+			return withNow(e, marker, env)
 		case f.settings && marker != "" && !hasMarker(e):
 			return withMarker(e, marker)
 		}
 		return e
 	})
 	return out, failure
+}
+
+// FreezeSettings gives every call that depends on settings those of env, the
+// defaults too, and leaves the rest to Freeze: for the query of a view, which
+// means what it did at its creation, beside expressions of the session.
+func FreezeSettings(e *Expr, env *Env) *Expr {
+	marker := encodeSettings(env.settings())
+	return Transform(e, func(e *Expr) *Expr {
+		if e.Op != OpCall || hasMarker(e) {
+			return e
+		}
+		if f, ok := Lookup(e.Func); ok && f.settings {
+			return withMarker(e, marker)
+		}
+		return e
+	})
+}
+
+// SameSettings says whether expressions mean the same in both.
+func SameSettings(a, b *Env) bool {
+	return encodeSettings(a.settings()) == encodeSettings(b.settings())
+}
+
+// withNow adds the clock to the settings that a call was frozen with, to marker
+// if it was not.
+func withNow(e *Expr, marker string, env *Env) *Expr {
+	c := *e
+	if n := len(e.Args) - 1; hasMarker(e) {
+		marker = string(e.Args[n].Const.Bytes)
+		c.Args = e.Args[:n]
+	}
+	if strings.Contains(marker, "Now=") {
+		return e
+	}
+	return withMarker(&c, strings.TrimPrefix(marker+";"+encodeNow(env), ";"))
 }
 
 func withMarker(e *Expr, marker string) *Expr {
@@ -112,8 +147,18 @@ func hasMarker(e *Expr) bool {
 	return n > 0 && e.Args[n-1].Op == OpConst && e.Args[n-1].Type == types.Void
 }
 
-// callConst evaluates a function without arguments.
+// callConst evaluates a function without arguments, with the settings that it was
+// frozen with.
 func callConst(f *Function, e *Expr, env *Env) (types.Datum, error) {
+	if hasMarker(e) {
+		frozen, err := decodeSettings(string(e.Args[len(e.Args)-1].Const.Bytes))
+		if err != nil {
+			return types.Datum{}, err
+		}
+		own := *env
+		own.Settings = frozen.Settings
+		env = &own
+	}
 	p, err := compile([]*Expr{{Op: OpCall, Type: e.Type, Func: f.Signature()}}, nil, env)
 	if err != nil {
 		return types.Datum{}, err
