@@ -33,6 +33,8 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewTableFunction(n.TableFunction)
 	case n.Temporal != nil:
 		return operator.NewTemporal(n.Temporal)
+	case n.Window != nil:
+		return operator.NewWindow(n.Window)
 	case n.Checksum != nil:
 		return operator.NewChecksum(n.Checksum)
 	case n.Outbox != nil:
@@ -69,6 +71,8 @@ func (n *Node) Output() []types.Type {
 		return n.TableFunction.Output()
 	case n.Temporal != nil:
 		return n.Temporal.Input
+	case n.Window != nil:
+		return n.Window.Output()
 	}
 	return nil
 }
@@ -94,6 +98,8 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.TableFunction.Input}
 	case n.Temporal != nil:
 		return [][]types.Type{n.Temporal.Input}
+	case n.Window != nil:
+		return [][]types.Type{n.Window.Input}
 	case n.Checksum != nil:
 		return [][]types.Type{n.Checksum.Input}
 	case n.Outbox != nil:
@@ -130,7 +136,7 @@ func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
 		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
-		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil, n.Temporal != nil,
+		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil, n.Temporal != nil, n.Window != nil,
 	} {
 		if set {
 			k++

@@ -52,6 +52,9 @@ func (b *binder) bindTable(t ast.TableExpr, ctes *cteScope) (Node, *scope, error
 	case *ast.JoinExpr:
 		return b.bindJoin(t, ctes)
 	case *ast.FuncTable:
+		if call := windowCall(t); call != nil {
+			return b.bindWindow(t, call, ctes)
+		}
 		return b.bindFunctionTable(t, ctes)
 	}
 	return nil, nil, notSupported(t.Position(), "functions in FROM are not supported yet")

@@ -235,7 +235,7 @@ func (b *binder) lateralJoin(j *ast.JoinExpr, left Node, ls *scope) (Node, *scop
 func isLateral(item ast.TableExpr) bool {
 	switch t := item.(type) {
 	case *ast.FuncTable:
-		return true
+		return windowCall(t) == nil
 	case *ast.SubqueryTable:
 		return t.Lateral
 	case *ast.JoinExpr:

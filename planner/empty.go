@@ -15,6 +15,8 @@ func isEmpty(n Node) bool {
 		return isEmpty(n.Input)
 	case *TableFunction:
 		return isEmpty(n.Input)
+	case *Window:
+		return isEmpty(n.Input)
 	case *Aggregate:
 		return len(n.Keys) > 0 && isEmpty(n.Input)
 	case *Join:

@@ -70,8 +70,8 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 		return l.tableFunction(n)
 	case *TopK:
 		return l.topK(n)
-	case *Temporal:
-		return l.temporal(n, need)
+	case *Temporal, *Window:
+		return l.restored(n, need)
 	}
 	return 0, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be lowered", n)
 }
@@ -131,8 +131,8 @@ func (l *lowerer) mapNode(m *Map, above columnSet) (int, error) {
 	for c := range input {
 		need[c] = need[c] || m.Project == nil && above[c]
 	}
-	if t, ok := m.Input.(*Temporal); ok && m.Project != nil {
-		return l.temporalMap(m, t, need)
+	if isPruned(m.Input) && m.Project != nil {
+		return l.mapPruned(m, need)
 	}
 	below, err := l.lower(m.Input, need)
 	if err != nil {
@@ -274,7 +274,7 @@ func aggregateInputs(a *Aggregate) ([]*expr.Expr, map[*expr.Expr]int) {
 // prunes says whether a node keeps fewer columns when a projection is above it.
 func prunes(n Node) bool {
 	switch n := n.(type) {
-	case *Join, *Temporal:
+	case *Join, *Temporal, *Window:
 		return true
 	case *Map:
 		return prunes(n.Input)
@@ -298,7 +298,7 @@ func appendOnly(n Node) bool {
 		return n.Relation.AppendOnly
 	case *Values:
 		return true
-	case *Map, *Union, *TableFunction:
+	case *Map, *Union, *TableFunction, *Window:
 		for _, in := range n.Inputs() {
 			if !appendOnly(in) {
 				return false

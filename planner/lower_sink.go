@@ -118,6 +118,8 @@ func uniqueKeys(n Node) [][]int {
 		return uniqueKeys(n.Input)
 	case *Temporal:
 		return uniqueKeys(n.Input)
+	case *Window:
+		return windowKeys(n)
 	case *Join:
 		return joinedKeys(n)
 	}

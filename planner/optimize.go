@@ -19,6 +19,9 @@ func rules() []rule {
 		{"merge-maps", mergeMaps},
 		{"order-joins", orderJoins},
 		{"push-filter-into-join", pushFilterIntoJoin},
+		{"push-filter-into-map", pushFilterIntoMap},
+		{"push-filter-into-window", pushFilterIntoWindow},
+		{"drop-dependent-keys", dropDependentKeys},
 		{"prune-join", pruneJoin},
 	}
 }
@@ -132,6 +135,45 @@ func mayInline(outer, inner *Map) bool {
 		}
 	}
 	return true
+}
+
+// pushFilterIntoMap moves the conditions of a filter above a projection that could
+// not be merged into it, as far as they read columns that it only passes on.
+func pushFilterIntoMap(n Node) Node {
+	outer, ok := n.(*Map)
+	if !ok || outer.Filter == nil {
+		return n
+	}
+	inner, ok := outer.Input.(*Map)
+	if !ok || inner.Project == nil {
+		return n
+	}
+	var below, above *expr.Expr
+	for _, c := range conjuncts(outer.Filter) {
+		if moved, ok := overPassed(c, inner.Project); ok {
+			below = and(below, moved)
+		} else {
+			above = and(above, c)
+		}
+	}
+	if below == nil {
+		return n
+	}
+	return &Map{Input: &Map{Input: inner.Input, Filter: and(inner.Filter, below), Project: inner.Project}, Filter: above, Project: outer.Project}
+}
+
+// overPassed puts an expression over a projection over its input, if it reads
+// nothing that the projection computes.
+func overPassed(e *expr.Expr, project []*expr.Expr) (out *expr.Expr, ok bool) {
+	ok = true
+	out = expr.Transform(e, func(n *expr.Expr) *expr.Expr {
+		if n.Op != expr.OpColumn || isOuter(n.Col) {
+			return n
+		}
+		ok = ok && project[n.Col].Op == expr.OpColumn
+		return project[n.Col]
+	})
+	return out, ok && !e.IsConst()
 }
 
 // and joins two conditions, either of which may be nil.

@@ -83,6 +83,8 @@ func nodeText(n Node) string {
 			text += " on " + n.On.String()
 		}
 		return text
+	case *Window:
+		return windowText("window of "+n.Time.String(), n.Step, n.Steps, n.Cumulate, n.Zone)
 	case *Temporal:
 		parts := make([]string, len(n.Bounds))
 		for i, b := range n.Bounds {
@@ -207,6 +209,9 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		return fmt.Sprintf("upsert by %v", n.Upsert.Key)
 	case n.Temporal != nil:
 		return temporalSpecText(n.Temporal)
+	case n.Window != nil:
+		w := n.Window
+		return windowText(fmt.Sprintf("window of #%d", w.Time), w.Step, w.Steps, w.Cumulate, w.Zone)
 	case n.Checksum != nil:
 		return "checksum"
 	case n.Outbox != nil:
@@ -297,6 +302,17 @@ func topKSpecText(t *operator.TopKSpec) string {
 	}
 	if t.AppendOnly {
 		text += " append-only"
+	}
+	return text
+}
+
+func windowText(text string, step types.IntervalValue, steps int64, cumulate bool, zone string) string {
+	if cumulate {
+		text += " cumulating"
+	}
+	text += fmt.Sprintf(" %d x '%s'", steps, step)
+	if zone != "" {
+		text += " in " + zone
 	}
 	return text
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/sql/expr"
-	"github.com/streamdb/streamdb/sql/types"
 )
 
 // Maintained optimizes the plan of a view: conditions on now() become temporal
@@ -137,47 +136,8 @@ func (t *Temporal) leaves() bool {
 	return slices.ContainsFunc(t.Bounds, func(b expr.ClockBound) bool { return b.Until })
 }
 
-// temporal lowers a temporal filter that is read as it is.
-func (l *lowerer) temporal(t *Temporal, above columnSet) (int, error) {
-	node, at, err := l.prunedTemporal(t, above)
-	if err != nil {
-		return 0, err
-	}
-	input := l.graph.Nodes[node].Temporal.Input
-	restored := &operator.MapSpec{Input: input}
-	for c, typ := range t.Types() {
-		e := expr.Constant(typ, types.NullDatum())
-		if at[c] >= 0 {
-			e = expr.Column(at[c], typ)
-		}
-		restored.Project = append(restored.Project, e)
-	}
-	if identity(restored.Project, len(input)) {
-		return node, nil
-	}
-	return l.add(dataflow.Node{Inputs: []int{node}, Map: restored}), nil
-}
-
-// temporalMap lowers a projection of a temporal filter.
-func (l *lowerer) temporalMap(m *Map, t *Temporal, need columnSet) (int, error) {
-	node, at, err := l.prunedTemporal(t, need)
-	if err != nil {
-		return 0, err
-	}
-	moved := func(e *expr.Expr) *expr.Expr { return expr.RemapColumns(e, func(c int) int { return at[c] }) }
-	spec := &operator.MapSpec{Input: l.graph.Nodes[node].Temporal.Input, Filter: moved(m.Filter)}
-	for _, e := range m.Project {
-		spec.Project = append(spec.Project, moved(e))
-	}
-	if spec.Filter == nil && identity(spec.Project, len(spec.Input)) {
-		return node, nil
-	}
-	return l.add(dataflow.Node{Inputs: []int{node}, Map: spec}), nil
-}
-
-// prunedTemporal lowers a temporal filter: what it keeps, and puts out, are the
-// columns that are read above and the bounds; at says where each column of t is,
-// -1 for those that are not.
+// prunedTemporal lowers a temporal filter with the columns that are read above and
+// the bounds.
 func (l *lowerer) prunedTemporal(t *Temporal, above columnSet) (node int, at []int, err error) {
 	var kept []*expr.Expr
 	for c, typ := range t.Types() {
@@ -206,17 +166,4 @@ func (l *lowerer) prunedTemporal(t *Temporal, above columnSet) (node int, at []i
 		return 0, nil, err
 	}
 	return l.add(dataflow.Node{Inputs: []int{node}, Temporal: spec}), at, nil
-}
-
-// identity says whether a projection passes on n columns as they are.
-func identity(project []*expr.Expr, n int) bool {
-	if len(project) != n {
-		return false
-	}
-	for i, e := range project {
-		if e.Op != expr.OpColumn || e.Col != i {
-			return false
-		}
-	}
-	return true
 }

@@ -20,6 +20,8 @@ func rebuild(n Node, inputs []Node) Node {
 		return &TopK{Input: inputs[0], Order: n.Order, Limit: n.Limit, Offset: n.Offset}
 	case *Temporal:
 		return &Temporal{Input: inputs[0], Bounds: n.Bounds}
+	case *Window:
+		return n.over(inputs[0], n.Time)
 	case *Join:
 		return &Join{Kind: n.Kind, Left: inputs[0], Right: inputs[1], On: n.On}
 	}
@@ -75,6 +77,8 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 			return out
 		case *TableFunction:
 			return n.over(n.Input, all)
+		case *Window:
+			return n.over(n.Input, f(n.Time))
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
 		case *Temporal:

@@ -142,6 +142,12 @@ func (u *unnester) apply(n Node) (Node, error) {
 			return nil, err
 		}
 		return n.over(in, u.all), nil
+	case *Window:
+		in, err := u.apply(n.Input)
+		if err != nil {
+			return nil, err
+		}
+		return n.over(in, u.over(n.Time)), nil
 	}
 	return nil, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be unnested", n)
 }

@@ -55,20 +55,48 @@ func (p *parser) argList(f *ast.FuncCall) {
 	}
 }
 
-// arg parses one argument: positional, named, or TABLE t.
+// arg parses one argument: positional or named.
 func (p *parser) arg() ast.Expr {
 	t := p.cur()
 	pos := p.pos()
-	switch next := p.peek(1); {
-	case (next.kind == tokArrow || next.kind == tokAssign) && (t.isTypeFunc() || t.isColID()):
+	next := p.peek(1)
+	if (next.kind == tokArrow || next.kind == tokAssign) && (t.isTypeFunc() || t.isColID() || t.kw == kwOffset) {
 		name := p.name(t)
 		p.i += 2
-		return &ast.NamedArg{Pos: pos, Name: name, Value: p.expr()}
-	case t.kw == kwTable && next.isColID():
+		return &ast.NamedArg{Pos: pos, Name: name, Value: p.argValue()}
+	}
+	return p.argValue()
+}
+
+// argValue parses an expression or TABLE t.
+func (p *parser) argValue() ast.Expr {
+	if p.isKw(kwTable) && p.peek(1).isColID() {
+		pos := p.pos()
 		p.next()
 		return &ast.TableArg{Pos: pos, Table: p.objectName()}
 	}
-	return p.expr()
+	e := p.expr()
+	p.pluralField(e)
+	return e
+}
+
+// pluralField takes the unit of INTERVAL '10' MINUTES, Flink's spelling, where it
+// cannot be an alias: behind an argument.
+func (p *parser) pluralField(e ast.Expr) {
+	c, ok := e.(*ast.CastExpr)
+	if !ok || c.Form != ast.CastLiteral || c.Type.Name != "interval" || c.Type.Fields != ast.IntervalAll || len(c.Type.Mods) > 0 {
+		return
+	}
+	for word, field := range map[string]ast.IntervalFields{
+		"years": ast.IntervalYear, "months": ast.IntervalMonth, "days": ast.IntervalDay,
+		"hours": ast.IntervalHour, "minutes": ast.IntervalMinute, "seconds": ast.IntervalSecond,
+	} {
+		if p.peekWord(0, word) {
+			p.next()
+			c.Type.Fields = field
+			return
+		}
+	}
 }
 
 // afterCall parses WITHIN GROUP, FILTER and OVER. None of the words may be a
