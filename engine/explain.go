@@ -74,13 +74,14 @@ func (s *Session) explainQuery(stage ast.ExplainStage, query *ast.SelectStmt, vi
 	case ast.ExplainGraph:
 		return s.explainGraph(q, view)
 	}
-	optimized := *q
-	if optimized.Root = planner.Optimize(q.Root); view {
-		if optimized.Root, err = planner.Maintained(q.Root); err != nil {
-			return "", err
-		}
+	if !view {
+		return planner.PrintOptimized(q, s.engine.catalog.Load(), s.exprEnv())
 	}
-	return planner.Print(&optimized), nil
+	maintained := *q
+	if maintained.Root, err = planner.Maintained(q.Root); err != nil {
+		return "", err
+	}
+	return planner.Print(&maintained), nil
 }
 
 func (s *Session) explainGraph(q *planner.Query, view bool) (string, error) {

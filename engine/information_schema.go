@@ -150,7 +150,7 @@ func sizes(t types.Type) []any {
 func tableConstraintsRows(w *pgRows) error {
 	for _, o := range w.cat.Objects() {
 		if o.PrimaryKey() != nil {
-			w.add("constraint_catalog", w.database(), "constraint_schema", o.Schema, "constraint_name", primaryKeyName(o),
+			w.add("constraint_catalog", w.database(), "constraint_schema", o.Schema, "constraint_name", o.PrimaryKeyName(),
 				"table_catalog", w.database(), "table_schema", o.Schema, "table_name", o.Name, "constraint_type", "PRIMARY KEY",
 				"is_deferrable", "NO", "initially_deferred", "NO", "enforced", "YES")
 		}
@@ -161,7 +161,7 @@ func tableConstraintsRows(w *pgRows) error {
 func keyColumnRows(w *pgRows) error {
 	for _, o := range w.cat.Objects() {
 		for i, c := range o.PrimaryKey() {
-			w.add("constraint_catalog", w.database(), "constraint_schema", o.Schema, "constraint_name", primaryKeyName(o),
+			w.add("constraint_catalog", w.database(), "constraint_schema", o.Schema, "constraint_name", o.PrimaryKeyName(),
 				"table_catalog", w.database(), "table_schema", o.Schema, "table_name", o.Name, "column_name", o.Columns[c].Name,
 				"ordinal_position", i+1)
 		}
@@ -173,7 +173,7 @@ func constraintColumnRows(w *pgRows) error {
 	for _, o := range w.cat.Objects() {
 		for _, c := range o.PrimaryKey() {
 			w.add("table_catalog", w.database(), "table_schema", o.Schema, "table_name", o.Name, "column_name", o.Columns[c].Name,
-				"constraint_catalog", w.database(), "constraint_schema", o.Schema, "constraint_name", primaryKeyName(o))
+				"constraint_catalog", w.database(), "constraint_schema", o.Schema, "constraint_name", o.PrimaryKeyName())
 		}
 	}
 	return nil

@@ -76,8 +76,6 @@ func relkind(o *catalog.Object) byte {
 	return 0
 }
 
-func primaryKeyName(o *catalog.Object) string { return o.Name + "_pkey" }
-
 // relations lists everything that pg_class shows.
 func relations(cat *catalog.Catalog) []*catalog.Object {
 	out := cat.SystemRelations()
@@ -219,7 +217,7 @@ func (x *objects) findRelation(parts []string) (int64, bool) {
 		if o := cat.Lookup(schema, name); o != nil && relkind(o) != 0 {
 			return objectOID(o), true
 		}
-		if table := cat.Lookup(schema, strings.TrimSuffix(name, "_pkey")); table != nil && table.PrimaryKey() != nil && primaryKeyName(table) == name {
+		if table := cat.Lookup(schema, strings.TrimSuffix(name, "_pkey")); table != nil && table.PrimaryKey() != nil && table.PrimaryKeyName() == name {
 			return objectOID(table) + primaryKeyBase, true
 		}
 	}
@@ -309,7 +307,7 @@ func (x *objects) relationName(oid int64) (string, bool) {
 	}
 	name := quoteName(o.Name)
 	if isKey {
-		name = quoteName(primaryKeyName(o))
+		name = quoteName(o.PrimaryKeyName())
 	}
 	if visible, _ := x.Visible("table", objectOID(o)); !visible {
 		name = quoteName(o.Schema) + "." + name
@@ -371,7 +369,7 @@ func columnNames(o *catalog.Object, columns []int) string {
 }
 
 func keyIndexDefinition(table *catalog.Object) string {
-	return "CREATE UNIQUE INDEX " + quoteName(primaryKeyName(table)) + " ON " + quoteName(table.Schema) + "." + quoteName(table.Name) +
+	return "CREATE UNIQUE INDEX " + quoteName(table.PrimaryKeyName()) + " ON " + quoteName(table.Schema) + "." + quoteName(table.Name) +
 		" USING btree (" + columnNames(table, table.PrimaryKey()) + ")"
 }
 

@@ -135,7 +135,7 @@ func classRow(w *pgRows, o *catalog.Object) {
 	add(objectOID(o), o.Name, kind, am, columns, keyed || len(w.cat.Indexes(o.ID)) > 0 && kind != 'i')
 	if keyed {
 		replicaIdentity = "n"
-		add(objectOID(o)+primaryKeyBase, primaryKeyName(o), 'i', btreeOID, len(o.PrimaryKey()), false)
+		add(objectOID(o)+primaryKeyBase, o.PrimaryKeyName(), 'i', btreeOID, len(o.PrimaryKey()), false)
 	}
 }
 
@@ -247,7 +247,7 @@ func tableIndexes(cat *catalog.Catalog) []tableIndex {
 	var out []tableIndex
 	for _, o := range cat.Objects() {
 		if key := o.PrimaryKey(); key != nil {
-			out = append(out, tableIndex{objectOID(o) + primaryKeyBase, primaryKeyName(o), o, key, true})
+			out = append(out, tableIndex{objectOID(o) + primaryKeyBase, o.PrimaryKeyName(), o, key, true})
 		}
 		if base := indexedRelation(cat, o); base != nil {
 			out = append(out, tableIndex{objectOID(o), o.Name, base, indexedColumns(o), false})
@@ -283,7 +283,7 @@ func indexRows(w *pgRows) error {
 func constraintRows(w *pgRows) error {
 	for _, o := range w.cat.Objects() {
 		if key := o.PrimaryKey(); key != nil {
-			w.add("oid", objectOID(o)+constraintBase, "conname", primaryKeyName(o), "connamespace", schemaOID(o.Schema), "contype", "p",
+			w.add("oid", objectOID(o)+constraintBase, "conname", o.PrimaryKeyName(), "connamespace", schemaOID(o.Schema), "contype", "p",
 				"convalidated", true, "conrelid", objectOID(o), "conindid", objectOID(o)+primaryKeyBase, "confupdtype", " ",
 				"confdeltype", " ", "confmatchtype", " ", "conislocal", true, "connoinherit", true, "conkey", arrayDatum(types.Int2, 1, numbers(key)...))
 		}

@@ -128,7 +128,7 @@ func (t *tableWrites) duplicate(cols []zset.Vector, r int, env *types.Env) error
 		names = append(names, t.table.Columns[i].Name)
 		values = append(values, valueText(&cols[i], r, env))
 	}
-	constraint := t.table.Name + "_pkey"
+	constraint := t.table.PrimaryKeyName()
 	e := sqlerr.New(sqlerr.UniqueViolation, "duplicate key value violates unique constraint %q", constraint).
 		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), strings.Join(values, ", "))
 	e.Schema, e.Table, e.Constraint = t.table.Schema, t.table.Name, constraint

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"github.com/streamdb/streamdb/dataflow"
-	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/expr"
@@ -59,7 +58,9 @@ func LowerQuery(query *Query, cat *catalog.Catalog, env *expr.Env) (*QueryPlan, 
 		return nil, err
 	}
 	plan.Reads = readsOf(root)
-	plan.Lookup = findLookup(root, cat)
+	if a := findAccess(root, cat); a != nil {
+		plan.Lookup = a.lookup()
+	}
 	return plan, nil
 }
 
@@ -78,80 +79,6 @@ func limitValue(e *expr.Expr, env *expr.Env, absent int64, code, clause string) 
 		return 0, sqlerr.New(code, "%s must not be negative", clause)
 	}
 	return d.Int, nil
-}
-
-// findLookup looks for a plan that reads one relation whose filter fixes the
-// first parts of a key; the filter stays in the graph.
-func findLookup(n Node, cat *catalog.Catalog) *Lookup {
-	for {
-		m, ok := n.(*Map)
-		if !ok {
-			if in := n.Inputs(); len(in) == 1 {
-				n = in[0]
-				continue
-			}
-			return nil
-		}
-		if s, ok := m.Input.(*Scan); ok {
-			return bestLookup(s.Relation, m.Filter, cat)
-		}
-		n = m.Input
-	}
-}
-
-// bestLookup chooses the arrangement of which the filter fixes most key parts.
-func bestLookup(rel *catalog.Object, filter *expr.Expr, cat *catalog.Catalog) *Lookup {
-	if rel.Stored == nil || filter == nil {
-		return nil
-	}
-	best, fixed := lookupVia(rel, rel, filter)
-	if best != nil && best.Exact {
-		return best
-	}
-	for _, index := range cat.Indexes(rel.ID) {
-		if l, n := lookupVia(rel, index, filter); n > fixed {
-			best, fixed = l, n
-		}
-	}
-	return best
-}
-
-// lookupVia restricts one arrangement; n is how many key parts are fixed.
-func lookupVia(rel, via *catalog.Object, filter *expr.Expr) (l *Lookup, n int) {
-	l = &Lookup{Relation: rel.ID, Via: via}
-	for part, column := range via.Stored.Key {
-		t := via.Stored.KeyTypes[part]
-		value := constantOf(filter, column, t)
-		if value == nil {
-			break
-		}
-		l.Empty = l.Empty || value.Null
-		l.Lo = zset.AppendKeyDatum(l.Lo, t, *value)
-		n++
-	}
-	if n == 0 {
-		return nil, 0
-	}
-	l.Exact = n == len(via.Stored.Key)
-	l.Hi = zset.PrefixEnd(l.Lo)
-	return l, n
-}
-
-// constantOf finds the constant that a filter says a column equals, nil if it
-// says nothing or compares values of another representation.
-func constantOf(filter *expr.Expr, column int, t types.Type) *types.Datum {
-	for _, c := range conjuncts(filter) {
-		if c.Op != expr.OpCall || len(c.Args) != 2 || !isEquality(c.Func) {
-			continue
-		}
-		for i := range c.Args {
-			col, value := c.Args[i], c.Args[1-i]
-			if col.Op == expr.OpColumn && col.Col == column && value.Op == expr.OpConst && sameImage(value.Type, t) {
-				return &value.Const
-			}
-		}
-	}
-	return nil
 }
 
 // sameImage says whether equal values of both types lie alike in a vector.

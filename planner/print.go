@@ -6,6 +6,7 @@ import (
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/expr"
 	"github.com/streamdb/streamdb/sql/types"
 )
@@ -17,6 +18,22 @@ func Print(q *Query) string {
 	printOrder(&b, q)
 	printNode(&b, q.Root, 0)
 	return b.String()
+}
+
+// PrintOptimized prints the plan of an ad hoc query as it is run: the scan of a
+// relation of which one key is read says so. Parameters may be missing yet.
+func PrintOptimized(q *Query, cat *catalog.Catalog, env *expr.Env) (string, error) {
+	optimized, frozen := *q, *q
+	optimized.Root = Optimize(q.Root)
+	text := Print(&optimized)
+	if err := frozen.freeze(env, false); err != nil {
+		return "", err
+	}
+	if a := findAccess(Optimize(frozen.Root), cat); a != nil {
+		// A key is sought in plans with one scan only.
+		text = strings.Replace(text, "  scan "+a.relation.Name+"\n", "  "+a.String()+"\n", 1)
+	}
+	return text, nil
 }
 
 func printOrder(b *strings.Builder, q *Query) {

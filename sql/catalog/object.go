@@ -148,5 +148,8 @@ func (o *Object) PrimaryKey() []int {
 	return o.Stored.Key
 }
 
+// PrimaryKeyName is the name of a table's primary key, as constraint and as index.
+func (o *Object) PrimaryKeyName() string { return o.Name + "_pkey" }
+
 // IsRelation says whether the object can stand in FROM.
 func (o *Object) IsRelation() bool { return o.Kind != Sink && o.Kind != Index }
