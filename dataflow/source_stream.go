@@ -21,10 +21,8 @@ type stream struct {
 
 	positions connector.Positions // after the last epoch; never changed in place: published
 	recorded  connector.Positions // error rows of records before these are in the store
-	rows      int64
-	errors    int64
-	produced  int64
-	mark      *watermark // nil: without event time
+	counts    []PartitionCounts   // by partition; copied by cut, so what was published stays
+	mark      *watermark          // nil: without event time
 
 	// Of the epoch under way.
 	taken  []*connector.Batch
@@ -192,12 +190,22 @@ func (s *stream) cut(rows, bytes int) {
 	s.before = s.positions
 	s.positions = consumed(s.positions, s.taken)
 	s.delta = rowsOf(s.taken)
+	s.counts = slices.Clone(s.counts)
 	for _, b := range s.taken {
+		c := s.partitionCounts(b.Partition)
 		if b.Rows != nil {
-			s.rows += int64(b.Rows.Len())
+			c.Rows += int64(b.Rows.Len())
 		}
-		s.produced = max(s.produced, b.Produced)
+		c.Produced = max(c.Produced, b.Produced)
 	}
+}
+
+// partitionCounts returns the counts of a partition that the epoch under way reads.
+func (s *stream) partitionCounts(p int32) *PartitionCounts {
+	for int(p) >= len(s.counts) {
+		s.counts = append(s.counts, PartitionCounts{})
+	}
+	return &s.counts[p]
 }
 
 // newErrors returns the error rows of the epoch that no former reading of the
@@ -211,7 +219,7 @@ func (s *stream) newErrors() operator.Delta {
 		}
 		if errs := errorsFrom(b.Errors, s.recorded.At(b.Partition)); errs.Len() > 0 {
 			out = append(out, errs)
-			s.errors += int64(errs.Len())
+			s.partitionCounts(b.Partition).Errors += int64(errs.Len())
 		}
 	}
 	recorded := s.recorded.Clone()

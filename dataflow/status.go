@@ -27,10 +27,24 @@ type SourceStatus struct {
 	Reason      string
 	Positions   connector.Positions // nil: no view has caught up with it
 	Ends        connector.Positions // as last asked (RefreshEnds), nil: never
-	RowsIn      int64               // since the start of the process
-	Errors      int64
+	Counts      []PartitionCounts   // by partition; the last ones may be missing
 	BytesQueued int
-	Produced    int64 // timestamp of the newest record in, microseconds since 1970
+}
+
+// PartitionCounts say what was read of a partition since the start of the process.
+type PartitionCounts struct {
+	Rows     int64
+	Errors   int64 // records that did not decode
+	Produced int64 // timestamp of the newest record, microseconds since 1970; 0: none
+}
+
+// Total adds up the counts of all partitions.
+func (s *SourceStatus) Total() PartitionCounts {
+	var out PartitionCounts
+	for _, c := range s.Counts {
+		out.Rows, out.Errors, out.Produced = out.Rows+c.Rows, out.Errors+c.Errors, max(out.Produced, c.Produced)
+	}
+	return out
 }
 
 // ViewStatus is a row of streamdb.views.
@@ -66,9 +80,7 @@ type streamStatus struct {
 	reader    *reader
 	fault     string
 	positions connector.Positions
-	rows      int64
-	errors    int64
-	produced  int64
+	counts    []PartitionCounts // never changed in place
 	watermark *WatermarkStatus
 }
 
@@ -85,7 +97,7 @@ func (r *Runtime) publishStatus(epoch uint64, clock int64) *published {
 	p.timed = len(r.timed) > 0
 	p.streams = make([]streamStatus, len(r.streamOrder))
 	for i, s := range r.streamOrder {
-		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.rows, s.errors, s.produced, nil}
+		p.streams[i] = streamStatus{s, s.reader, s.fault, s.positions, s.counts, nil}
 		if s.mark != nil {
 			p.streams[i].watermark = s.mark.status(s.spec.ID)
 		}
@@ -189,7 +201,7 @@ func (r *Runtime) Sources() []SourceStatus {
 		s := &p.streams[i]
 		o := SourceStatus{
 			ID: s.stream.spec.ID, Name: s.stream.spec.Name, State: StateIdle, Positions: s.positions.Clone(),
-			RowsIn: s.rows, Errors: s.errors, Produced: s.produced,
+			Counts: s.counts,
 		}
 		if s.reader != nil {
 			st := s.reader.status()

@@ -119,7 +119,7 @@ func (u *usersTopic) check(e *Engine) {
 		`SELECT n.name, count(*) FROM users JOIN names n ON n.name = users.name GROUP BY n.name ORDER BY n.name`:        strings.Join(groups, "\n"),
 		`SELECT count(*) FROM users WHERE name = 'n1'`:                                                                  fmt.Sprint(names["n1"]),
 		`SELECT count(*) FROM streamdb.errors WHERE name = 'users'`:                                                     fmt.Sprint(len(u.bad) + u.badKeys),
-		`SELECT max(unknown_tombstones), max(errors), max(reason), count(*) FROM streamdb.sources WHERE name = 'users'`: fmt.Sprintf("%d|%d|null|%d", u.unknown, len(u.bad)+u.badKeys, usersPartitions),
+		`SELECT sum(unknown_tombstones), sum(errors), max(reason), count(*) FROM streamdb.sources WHERE name = 'users'`: fmt.Sprintf("%d|%d|null|%d", u.unknown, len(u.bad)+u.badKeys, usersPartitions),
 	} {
 		if got := runSQL(u.t, e, `SET real_time_recency = on; SELECT count(*) FROM users WHERE false`); got != "0" {
 			u.t.Fatal(got)

@@ -102,7 +102,8 @@ func sourcesColumns() []catalog.Column {
 }
 
 // sourcesRows has a row for each partition of each stream and each table over a
-// topic, and one without partition where none is known.
+// topic, and one without partition where none is known. Sums over the rows of a
+// source are right: what counts for a table as a whole is in its first row.
 func sourcesRows(ctx context.Context, r *reading, emit func(*zset.Batch) error) error {
 	e := r.session.engine
 	e.runtime.RefreshEnds(ctx)
@@ -112,45 +113,67 @@ func sourcesRows(ctx context.Context, r *reading, emit func(*zset.Batch) error) 
 		if o == nil {
 			continue
 		}
-		unknown, err := upsertStatus(r, o, &s)
+		table, err := upsertStatus(r, o, &s)
 		if err != nil {
 			return err
 		}
 		head := []types.Datum{textDatum(o.Schema), textDatum(o.Name), textDatum(s.State), orNull(s.Reason)}
-		tail := []types.Datum{intDatum(s.RowsIn), intDatum(s.Errors), microsDatum(s.Produced), unknown}
-		partitions := max(len(s.Positions), len(s.Ends))
+		partitions := max(len(s.Positions), len(s.Ends), len(s.Counts))
 		if partitions == 0 {
 			none := []types.Datum{types.NullDatum(), types.NullDatum(), types.NullDatum(), types.NullDatum()}
-			b.AppendDatums(append(append(head, none...), tail...), 1)
+			b.AppendDatums(append(append(head, none...), countDatums(s.Counts, 0, table)...), 1)
 		}
 		for p := range int32(partitions) {
 			row := append(append([]types.Datum(nil), head...), positionDatums(s.Positions, s.Ends, p)...)
-			b.AppendDatums(append(row, tail...), 1)
+			b.AppendDatums(append(row, countDatums(s.Counts, p, table)...), 1)
 		}
 	}
 	return emit(b)
 }
 
-// upsertStatus completes the status of a source that feeds a table: the table's
-// errors and trouble, and what was odd in its records. It returns the number of
-// tombstones that met no row, NULL for a stream.
-func upsertStatus(r *reading, o *catalog.Object, s *dataflow.SourceStatus) (types.Datum, error) {
+// tableCounts are the counts of a table over a topic as a whole.
+type tableCounts struct {
+	errors            int64 // error rows at the epoch that is read
+	unknownTombstones int64 // that met no row
+}
+
+// upsertStatus completes the status of a source that feeds a table with its
+// trouble and with what was odd in its records, and counts the table's errors. It
+// returns nil for a stream.
+func upsertStatus(r *reading, o *catalog.Object, s *dataflow.SourceStatus) (*tableCounts, error) {
 	if o.Source == 0 {
-		return types.NullDatum(), nil
+		return nil, nil
 	}
-	s.Errors = r.snapshot.CountErrors(dataflow.RelationID(o.ID))
+	out := &tableCounts{errors: r.snapshot.CountErrors(dataflow.RelationID(o.ID))}
 	if v, ok := r.snapshot.View(dataflow.RelationID(o.ID)); ok && v.State == dataflow.StateQuarantined {
 		s.State, s.Reason = v.State, v.Reason
 	}
 	image, ok, err := r.snapshot.Get(o.Stored.Others[0], operator.UpsertCountsKey(), nil)
 	if err != nil || !ok {
-		return intDatum(0), err
+		return out, err
 	}
 	counts, err := operator.DecodeUpsertCounts(image)
 	if counts.Moved > 0 && s.Reason == "" {
 		s.Reason = fmt.Sprintf("%d records came from another partition than the record of their key before: between partitions there is no order", counts.Moved)
 	}
-	return intDatum(counts.UnknownTombstones), err
+	out.unknownTombstones = counts.UnknownTombstones
+	return out, err
+}
+
+// countDatums are rows_in, errors, newest and unknown_tombstones.
+func countDatums(counts []dataflow.PartitionCounts, p int32, table *tableCounts) []types.Datum {
+	var c dataflow.PartitionCounts
+	if int(p) < len(counts) {
+		c = counts[p]
+	}
+	errors, unknown := intDatum(c.Errors), types.NullDatum()
+	switch {
+	case table != nil && p == 0:
+		errors, unknown = intDatum(table.errors), intDatum(table.unknownTombstones)
+	case table != nil:
+		errors = types.NullDatum()
+	}
+	return []types.Datum{intDatum(c.Rows), errors, microsDatum(c.Produced), unknown}
 }
 
 // positionDatums are partition, position, end and lag.

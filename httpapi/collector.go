@@ -113,10 +113,11 @@ func (c *collector) sourceMetrics() []metric {
 		if s.State == "running" {
 			running = 1
 		}
+		total := s.Total()
 		out = append(out,
 			gauge("streamdb_source_running", "1 while the source reads, 0 while it is idle, stalled or failed.", running, "source", s.Name),
-			counter("streamdb_source_rows_total", "Rows read since the start.", float64(s.RowsIn), "source", s.Name),
-			counter("streamdb_source_errors_total", "Records since the start that did not decode.", float64(s.Errors), "source", s.Name),
+			counter("streamdb_source_rows_total", "Rows read since the start.", float64(total.Rows), "source", s.Name),
+			counter("streamdb_source_errors_total", "Records since the start that did not decode.", float64(total.Errors), "source", s.Name),
 			gauge("streamdb_source_queued_bytes", "Bytes that wait for an epoch.", float64(s.BytesQueued), "source", s.Name))
 		for p, at := range s.Positions {
 			out = append(out, gauge("streamdb_source_position", "The next offset to read.", float64(at), "source", s.Name, "partition", strconv.Itoa(p)))

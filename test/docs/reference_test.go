@@ -325,7 +325,7 @@ func systemPage(t *testing.T) string {
 	b.WriteString("# System relations\n" + printed +
 		"Relations of the schema `streamdb`, computed when they are read. Views cannot read them.\n")
 	for _, r := range []struct{ name, doc string }{
-		{"sources", "A row for each partition of each stream and each table over a topic: how far it is read, and what is wrong. The errors of a table are those that stand at the epoch that is read."},
+		{"sources", "A row for each partition of each stream and each table over a topic: how far it is read, and what is wrong. rows_in, errors and newest tell what was read of the partition since the server started, without what views read to catch up. The errors of a table are those that stand at the epoch that is read; they and unknown_tombstones count for the whole table and stand in the row of its partition 0."},
 		{"watermarks", "A row for each stream and table over a topic with event time ([Time](../time.md)): its watermark, the partition that holds it back with the newest event time of that partition, and how many rows came too late."},
 		{"views", "A row for each materialized view."},
 		{"sinks", "A row for each sink. For the blackhole, rows and checksum are those of the epoch that is read; for others rows counts what was written since the server started. lag is how many epochs the sink is behind."},
