@@ -220,10 +220,10 @@ func (r *Runtime) nextRound(in *input, shared connector.Positions) {
 		return
 	}
 	if missing <= int64(r.opts.CutRows) {
-		in.phase = phaseFinishing
-		r.viewsChanged, r.needsChanged = true, true
+		in.phase, r.needsChanged = phaseFinishing, true
 		r.opts.FailPoint("named")
 	}
+	r.viewsChanged = true
 	in.reader = r.startReader(s.spec.Source, in.need, -1, in.positions, shared.Clone(), in.former)
 	in.former = nil
 }

@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/streamdb/streamdb/connector"
@@ -56,6 +57,13 @@ type ViewStatus struct {
 	Ready    bool // has processed what its inputs held when it was created, and has caught up with the others
 	Progress Progress
 	Epoch    uint64 // up to which it has processed its inputs
+	private  []privateReader
+}
+
+// privateReader reads a stream for one view.
+type privateReader struct {
+	stream RelationID
+	reader *reader
 }
 
 // Progress says how far a view is with what its inputs held when it was
@@ -144,6 +152,9 @@ func (v *view) status() ViewStatus {
 		s.Progress.Total = v.left
 	}
 	for _, in := range v.inputs {
+		if in.reader != nil {
+			s.private = append(s.private, privateReader{in.stream.spec.ID, in.reader})
+		}
 		p, ok := in.progress()
 		s.Progress.Done += p.Done
 		s.Progress.Total += p.Total
@@ -322,13 +333,19 @@ func (r *Runtime) changed() (*published, <-chan struct{}) {
 
 // await blocks until met says true of a published epoch, or an error.
 func (r *Runtime) await(ctx context.Context, met func(*published) (bool, error)) error {
+	var tick *time.Ticker
 	for {
 		p, next := r.changed()
 		if ok, err := met(p); ok || err != nil {
 			return err
 		}
+		if tick == nil {
+			tick = time.NewTicker(awaitTick)
+			defer tick.Stop()
+		}
 		select {
 		case <-next:
+		case <-tick.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-r.ended:
@@ -337,8 +354,43 @@ func (r *Runtime) await(ctx context.Context, met func(*published) (bool, error))
 	}
 }
 
+// Obstacle is a source that does not go on, and why.
+type Obstacle struct {
+	Source        RelationID
+	State, Reason string
+}
+
+// Obstacles are the stalled and failed sources among the streams and of those that
+// the views read for themselves.
+func (r *Runtime) Obstacles(ids []RelationID) []Obstacle {
+	p := r.current()
+	var out []Obstacle
+	note := func(id RelationID, rd *reader) {
+		known := slices.ContainsFunc(out, func(o Obstacle) bool { return o.Source == id })
+		if st := rd.status(); st.Name != StateRunning && !known {
+			out = append(out, Obstacle{id, st.Name, st.Reason})
+		}
+	}
+	for _, id := range ids {
+		if s := p.stream(id); s != nil && s.reader != nil {
+			note(id, s.reader)
+		}
+		if v, ok := p.view(id); ok {
+			for _, own := range v.private {
+				note(own.stream, own.reader)
+			}
+		}
+	}
+	return out
+}
+
+// awaitTick is how often who waits looks at what else may have changed: a source
+// that does not go on makes no epochs.
+const awaitTick = 250 * time.Millisecond
+
 // WaitReady waits until the view has processed what its inputs held when it was
-// created and is at the same epoch as all others. Progress, if not nil, is called in this goroutine with every epoch.
+// created and is at the same epoch as all others. Progress, if not nil, is called in
+// this goroutine with every epoch, and now and then where there is none.
 // A view that is quarantined or failed gives 55000 with its reason.
 func (r *Runtime) WaitReady(ctx context.Context, id RelationID, progress func(Progress)) error {
 	return r.await(ctx, func(p *published) (bool, error) {

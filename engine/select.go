@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow"
@@ -116,7 +115,7 @@ func (r *reading) await(ctx context.Context) error {
 		if !mayLag(o) {
 			continue
 		}
-		if err := e.runtime.WaitReady(ctx, dataflow.RelationID(id), r.session.progressNotice(o)); err != nil {
+		if err := r.session.waitReady(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -148,23 +147,6 @@ func readyAt(pinned *dataflow.Snapshot, cat *catalog.Catalog, reads []catalog.ID
 	return nil
 }
 
-// progressNotice returns a function that tells the client of a view's progress
-// after one second and then every ten.
-func (s *Session) progressNotice(o *catalog.Object) func(dataflow.Progress) {
-	next := time.Now().Add(time.Second)
-	return func(p dataflow.Progress) {
-		if time.Now().Before(next) {
-			return
-		}
-		next = time.Now().Add(10 * time.Second)
-		message := fmt.Sprintf("waiting for %s %q: %d records read", o.Kind, o.Name, p.Done)
-		if p.Total > 0 {
-			message = fmt.Sprintf("waiting for %s %q: %d of %d records read", o.Kind, o.Name, p.Done, p.Total)
-		}
-		s.notice(Notice{Severity: "NOTICE", Code: "00000", Message: message})
-	}
-}
-
 // awaitRecent waits until all streams below the relations have been processed
 // up to their present ends.
 func (e *Engine) awaitRecent(ctx context.Context, cat *catalog.Catalog, reads []catalog.ID) error {
@@ -178,30 +160,30 @@ func (e *Engine) awaitRecent(ctx context.Context, cat *catalog.Catalog, reads []
 			return sqlerr.Wrap(err, sqlerr.ExternalConnectionFailure, "could not read the end of the topic of %q: %s", cat.Owner(id).Name, sqlerr.From(err).Message)
 		}
 		if err := e.runtime.WaitPositions(ctx, dataflow.RelationID(id), ends); err != nil {
-			return err
+			return e.nameObstacles(ctx, err, []catalog.ID{cat.Owner(id).ID})
 		}
 	}
 	return nil
 }
 
+// streamsBelow lists the external sources of the relations and of all below them.
 func streamsBelow(cat *catalog.Catalog, reads []catalog.ID) []catalog.ID {
 	var out []catalog.ID
-	seen := map[catalog.ID]bool{}
-	var visit func(ids []catalog.ID)
-	visit = func(ids []catalog.ID) {
-		for _, id := range ids {
-			o := cat.Object(id)
-			if o == nil || seen[id] {
-				continue
-			}
-			seen[id] = true
-			if source := o.SourceID(); source != 0 {
-				out = append(out, source)
-			}
-			visit(o.DependsOn)
+	for _, o := range withInputs(nil, cat, reads) {
+		if source := o.SourceID(); source != 0 {
+			out = append(out, source)
 		}
 	}
-	visit(reads)
+	return out
+}
+
+// withInputs adds the relations and all that they read to out.
+func withInputs(out []*catalog.Object, cat *catalog.Catalog, ids []catalog.ID) []*catalog.Object {
+	for _, id := range ids {
+		if o := cat.Object(id); o != nil && !slices.Contains(out, o) {
+			out = withInputs(append(out, o), cat, o.DependsOn)
+		}
+	}
 	return out
 }
 

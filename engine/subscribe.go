@@ -119,7 +119,7 @@ func (sub *subscription) columns() []Column {
 func (sub *subscription) run(ctx context.Context, rows Rows) (int64, error) {
 	runtime := sub.session.engine.runtime
 	id := dataflow.RelationID(sub.relation.ID)
-	if err := runtime.WaitReady(ctx, id, sub.session.progressNotice(sub.relation)); err != nil {
+	if err := sub.session.waitReady(ctx, sub.relation); err != nil {
 		return 0, err
 	}
 	s, err := runtime.Subscribe(ctx, id)
