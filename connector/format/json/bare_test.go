@@ -51,6 +51,11 @@ func TestDecodeBare(t *testing.T) {
 		{"boolean", `true`, "t"},
 		{"boolean", `t`, "!22P02"},
 		{"numeric", `1.50`, "1.50"},
+		{"numeric", `"NaN"`, "NaN"},
+		{"numeric", `{"id": "Infinity"}`, "Infinity"},
+		{"numeric", `NaN`, "!22P02"},
+		{"double precision", ` "-Infinity"`, "-Infinity"},
+		{"double precision", `-Infinity`, "!22P02"},
 	} {
 		cols := []connector.Column{{Name: "id", Type: mustType(t, c.typ), NotNull: true}}
 		d := newDecoder(t, cols, nil, Options{})
@@ -112,11 +117,11 @@ func TestNotNull(t *testing.T) {
 // FuzzDecodeBare: whatever the key, there is one row or an error and none, and
 // plain text comes back as it was.
 func FuzzDecodeBare(f *testing.F) {
-	for _, s := range []string{"1", "abc", `"a"`, `{"id":1}`, `{"id":"x"}`, "null", "", " ", "2026-01-02", `1,"x":2`, "a\xff", `"\ud800"`} {
+	for _, s := range []string{"1", "abc", `"a"`, `{"id":1}`, `{"id":"x"}`, "null", "", " ", "2026-01-02", `1,"x":2`, `"NaN"`, "-Infinity", "a\xff", `"\ud800"`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, key []byte) {
-		for _, typ := range []types.Type{types.Text, types.Int8, types.UUID, types.Timestamp, types.Numeric, types.JSONB} {
+		for _, typ := range []types.Type{types.Text, types.Int8, types.UUID, types.Timestamp, types.Numeric, types.Float8, types.JSONB} {
 			cols := []connector.Column{{Name: "id", Type: typ, NotNull: true}}
 			d := newDecoder(t, cols, nil, Options{})
 			err := d.DecodeBare(key)

@@ -85,7 +85,24 @@ func TestValues(t *testing.T) {
 		{typ: "double precision", value: "1e400", want: "!22003"},
 		{typ: "double precision", value: "1e-400", want: "!22003"},
 		{typ: "double precision", value: "0e-400", want: "0"},
-		{typ: "double precision", value: `"NaN"`, want: "!22P02"},
+		{typ: "double precision", value: `"NaN"`, want: "NaN"},
+		{typ: "double precision", value: `"-Infinity"`, want: "-Infinity"},
+		{typ: "double precision", value: `"\u004eaN"`, want: "NaN"},
+		{typ: "double precision", value: `NaN`, want: "!22P02"},
+		{typ: "double precision", value: `-Infinity`, want: "!22P02"},
+		{typ: "double precision", value: `"nan"`, want: "!22P02"},
+		{typ: "double precision", value: `"inf"`, want: "!22P02"},
+		{typ: "double precision", value: `"1.5"`, want: "!22P02"},
+		{typ: "double precision", value: `""`, want: "!22P02"},
+		{typ: "double precision", value: `"\ud800"`, want: "!22P02"},
+		{typ: "double precision", value: `"NaN`, want: "!22P02"},
+		{typ: "real", value: `"Infinity"`, want: "Infinity"},
+		{typ: "numeric", value: `"NaN"`, want: "NaN"},
+		{typ: "numeric", value: `"-Infinity"`, want: "-Infinity"},
+		{typ: "numeric", value: `"Inf"`, want: "!22P02"},
+		{typ: "numeric", args: []int{5, 2}, value: `"NaN"`, want: "NaN"},
+		{typ: "numeric", args: []int{5, 2}, value: `"Infinity"`, want: "!22003"},
+		{typ: "bigint", value: `"NaN"`, want: "!22P02"},
 		{typ: "real", value: "3.4028235e38", want: "3.4028235e+38"},
 		{typ: "real", value: "3.5e38", want: "!22003"},
 		{typ: "numeric", value: "123456789012345678901234567890.123", want: "123456789012345678901234567890.123"},
@@ -421,8 +438,11 @@ func referenceValue(column int, raw json.RawMessage) (s string, good, known bool
 		}
 		return r.Num().String(), true, true
 	case 1:
+		if raw[0] == '"' {
+			return referenceNotFinite(raw)
+		}
 		var n json.Number
-		if raw[0] == '"' || json.Unmarshal(raw, &n) != nil {
+		if json.Unmarshal(raw, &n) != nil {
 			return "", false, true
 		}
 		f, err := strconv.ParseFloat(string(n), 64)
@@ -443,10 +463,26 @@ func referenceValue(column int, raw json.RawMessage) (s string, good, known bool
 	}
 }
 
+// referenceNotFinite reads the strings that are numbers.
+func referenceNotFinite(raw json.RawMessage) (s string, good, known bool) {
+	if json.Unmarshal(raw, &s) != nil {
+		return "", false, true
+	}
+	switch s {
+	case "NaN":
+		return "NaN", true, true
+	case "Infinity":
+		return "+Inf", true, true
+	case "-Infinity":
+		return "-Inf", true, true
+	}
+	return "", false, true
+}
+
 // FuzzDecode compares with encoding/json: a record is good for one if and only
 // if it is for the other, with the same values, whatever was read before.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{"i":1,"f":2.5,"t":"x","b":true}`, `{"I":1e3, "x":{"t":[1,"\ud83c\udf88"]}, "t":"\u00e4"}`, `{"t":"ab\"","t":"c"}`, ` {"f":-0.0e-5}`, `{}`, `{"i":5.0}{`} {
+	for _, s := range []string{`{"i":1,"f":2.5,"t":"x","b":true}`, `{"I":1e3, "x":{"t":[1,"\ud83c\udf88"]}, "t":"\u00e4"}`, `{"t":"ab\"","t":"c"}`, ` {"f":-0.0e-5}`, `{"f":"NaN"}`, `{"f":"-Infinity","t":"NaN"}`, `{}`, `{"i":5.0}{`} {
 		f.Add([]byte(s), []byte(`{"t":"y","i":2}`))
 		f.Add([]byte(s), []byte(`{"i": 2, "t": "y"}`))
 	}

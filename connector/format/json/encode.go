@@ -23,9 +23,8 @@ import (
 //	arrays                   an array of their elements
 //	all others               a string of PostgreSQL's text: dates "2026-01-02", bytea "\\x00ff", intervals "1 day 02:00:00"
 //
-// A Decoder of the same columns reads the same values back, except for NaN and
-// the infinities of numbers, which it refuses; PostgreSQL's
-// jsonb_populate_record reads all. An Encoder belongs to one goroutine.
+// A Decoder of the same columns reads the same values back, and so does PostgreSQL's
+// jsonb_populate_record. An Encoder belongs to one goroutine.
 type Encoder struct {
 	columns []encoded
 	text    []byte

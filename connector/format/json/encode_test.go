@@ -82,9 +82,8 @@ func oneValue(t *testing.T, typ types.Type, text string) (*zset.Batch, []connect
 // TestEncodeDecode: a stream over the sink's topic has the same values.
 func TestEncodeDecode(t *testing.T) {
 	for _, test := range encodings() {
-		kind, ok := opOf(test.typ)
-		if !ok || (kind == opFloat || kind == opNumeric) && test.json[0] == '"' {
-			continue // a stream cannot have columns of this type, nor NaN
+		if _, ok := opOf(test.typ); !ok {
+			continue // a stream cannot have columns of this type
 		}
 		b, columns := oneValue(t, test.typ, test.text)
 		record, err := NewEncoder(columns, nil).Append(nil, b.Cols, 0)

@@ -118,7 +118,7 @@ func extreme(s []byte) bool {
 // floatValue reads a number, rounded correctly to the nearest float.
 func (d *Decoder) floatValue(b []byte, i int, col int32, c *column) (int, *sqlerr.Error) {
 	if !startsNumber(b[i]) {
-		return d.reject(b, i, col, c, nil)
+		return d.notFinite(b, i, col, c)
 	}
 	end, err := skipNumber(b, i)
 	if err != nil {
@@ -155,7 +155,7 @@ func zeroDigits(s []byte) bool {
 // numericValue reads a number exactly; numeric(p,s) rounds to its scale.
 func (d *Decoder) numericValue(b []byte, i int, col int32, c *column) (int, *sqlerr.Error) {
 	if !startsNumber(b[i]) {
-		return d.reject(b, i, col, c, nil)
+		return d.notFinite(b, i, col, c)
 	}
 	end, err := skipNumber(b, i)
 	if err != nil {
@@ -170,6 +170,32 @@ func (d *Decoder) numericValue(b []byte, i int, col int32, c *column) (int, *sql
 	}
 	if c.store {
 		c.vec.AppendDecimal(dec)
+	}
+	return end, nil
+}
+
+// notFinite reads what JSON has no numbers for: the strings "NaN", "Infinity" and
+// "-Infinity", as PostgreSQL's to_json and our Encoder write them. No other string
+// is a number.
+func (d *Decoder) notFinite(b []byte, i int, col int32, c *column) (int, *sqlerr.Error) {
+	if b[i] != '"' {
+		return d.reject(b, i, col, c, nil)
+	}
+	s, end, err := d.unquote(b, i)
+	if err != nil {
+		return end, err
+	}
+	switch string(s) {
+	case "NaN", "Infinity", "-Infinity":
+	default:
+		return d.reject(b, i, col, c, nil)
+	}
+	v, perr := parseText(c.typ, s)
+	if perr != nil { // numeric(p, s) has no infinities
+		return d.reject(b, i, col, c, inColumn(c, b[i:end], perr))
+	}
+	if c.store {
+		c.vec.AppendDatum(v)
 	}
 	return end, nil
 }
