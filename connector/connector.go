@@ -148,6 +148,9 @@ type Source interface {
 	// Oldest returns the positions of the oldest records that the source still
 	// holds: what was deleted before them can no longer be read.
 	Oldest(ctx context.Context) (Positions, error)
+	// Compacts says whether records between the oldest and the last one may be gone,
+	// replaced by later ones. 55000 if nobody can tell.
+	Compacts(ctx context.Context) (bool, error)
 	// NewReader returns a reader that decodes the columns whose index is set in
 	// need (nil: all).
 	NewReader(need []bool, status func(State)) (Reader, error)

@@ -3,6 +3,7 @@ package dataflow
 import (
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/storage"
 )
 
 // phase says where an input of a view takes its rows from.
@@ -52,7 +53,10 @@ type input struct {
 	kept      []*connector.Batch // behind the named cut
 	keptBytes int
 	cursor    []byte // scanning: keys below it are in the view
-	scanned   int64  // rows
+	// base is the arrangement whose rows from the cursor on are in the view, too: those
+	// that the relation had before it was rebuilt. 0: none.
+	base    storage.Arrangement
+	scanned int64 // rows
 
 	target  connector.Positions // what the stream held at creation
 	asked   bool                // target is known
@@ -125,7 +129,7 @@ func (in *input) drop() {
 // attach makes the input take part in every epoch's delta from now on.
 func (r *Runtime) attach(in *input) {
 	in.drop()
-	in.phase, in.positions, in.cursor = phaseAttached, nil, nil
+	in.phase, in.positions, in.cursor, in.base = phaseAttached, nil, nil, 0
 	r.stateChanged()
 	r.opts.FailPoint("attach")
 }
@@ -278,7 +282,7 @@ func (r *Runtime) cutInput(in *input, rows, bytes int) {
 func (in *input) work() bool {
 	switch in.phase {
 	case phaseScanning:
-		return true
+		return in.compares()
 	case phaseChasing:
 		return len(in.kept) > 0
 	case phaseReading, phaseFinishing:

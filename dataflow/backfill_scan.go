@@ -14,18 +14,23 @@ import (
 // them, and this epoch's changes of all keys scanned so far. The cursor moves
 // when the view's computation has succeeded (scanDone).
 func (r *Runtime) scanInput(in *input, rows int) error {
-	spec := in.from.spec.Result
-	piece := newResultDecoder(spec, nil)
 	in.lastKey, in.atEnd = in.cursor, false
-	var err error
-	if rows > 0 {
-		if err = r.scanPiece(in, piece, rows); err != nil {
+	var out operator.Delta
+	switch {
+	case rows == 0:
+	case in.base != 0:
+		var err error
+		if out, err = r.comparing(in, rows); err != nil {
 			return err
 		}
-	}
-	var out operator.Delta
-	if piece.batch.N > 0 {
-		out = append(out, piece.take())
+	default:
+		piece := newResultDecoder(in.from.spec.Result, nil)
+		if err := r.scanPiece(in, piece, rows); err != nil {
+			return err
+		}
+		if piece.batch.N > 0 {
+			out = append(out, piece.take())
+		}
 	}
 	changed, err := r.scannedChanges(in)
 	if err != nil {

@@ -21,6 +21,14 @@ type Command struct {
 	AddStreams []StreamSpec
 	AddViews   []ViewSpec
 	Drop       []RelationID // readers stop, arrangements are dropped, positions forgotten
+	// Rebuild is a view over new arrangements that takes the place of the one with
+	// its id, which must be held (Hold). The error is ErrNotYet or ErrIncomplete where
+	// that says what to do.
+	Rebuild *ViewSpec
+	// Begins says where the streams that new views read begin for them, of those where
+	// that is not at StreamSpec.Starts. Do sets it before Prepare; of a view that is
+	// rebuilt it is given, as it was when the view was created.
+	Begins map[RelationID]connector.Positions
 	// Rows are changes of tables: relations whose graph reads the relation
 	// itself (a leaf with its own id). They enter this epoch before the inputs
 	// from streams do, in the order given.
@@ -76,6 +84,9 @@ type ViewSpec struct {
 	Name   string
 	Graph  *Graph
 	Result ResultSpec
+	// Derived: the view is a function of its inputs alone and can be built again from
+	// them when its rows are damaged.
+	Derived bool
 	// Committed, when set, is told after each epoch that is durable and in which
 	// the view computed. It runs in the loop and must not wait.
 	Committed func(epoch uint64)
@@ -84,19 +95,26 @@ type ViewSpec struct {
 // topology says whether the command changes which relations exist. Such
 // commands take an epoch of their own.
 func (c *Command) topology() bool {
-	return len(c.AddStreams)+len(c.AddViews)+len(c.Drop)+len(c.Create) > 0
+	return len(c.AddStreams)+len(c.AddViews)+len(c.Drop)+len(c.Create) > 0 || c.Rebuild != nil
 }
 
 // request is a command, or any other work for the loop's goroutine, on its way.
 type request struct {
 	cmd   Command
 	built []*view // of cmd.AddViews
+	// rebuilt is cmd.Rebuild's view; undo takes back what it changes in others.
+	rebuilt *view
+	undo    []func()
 	// targets are the ends of the streams that new views read, as of now; one
 	// that could not be asked is missing.
 	targets map[RelationID]connector.Positions
 	// oldest are the positions of the oldest records that those streams still
 	// hold; one that could not be asked is missing.
 	oldest map[RelationID]connector.Positions
+	// unasked says why a stream could not be asked.
+	unasked map[RelationID]error
+	// compacts says which streams that a rebuilt view reads may lack records.
+	compacts map[RelationID]bool
 	// inspect, when set, runs between two epochs instead of a command.
 	inspect func() error
 
@@ -169,13 +187,18 @@ func errEnded() error {
 // for their start positions, so that a slow broker holds up nobody else.
 func (r *Runtime) prepare(ctx context.Context, q *request) error {
 	for i := range q.cmd.AddViews {
-		v, err := newView(&q.cmd.AddViews[i], r.opts.Build)
+		v, err := r.newView(&q.cmd.AddViews[i])
 		if err != nil {
 			return err
 		}
-		v.pace = newPace(r.opts.EpochTarget, 2*r.opts.CutRows)
-		v.pace.least, v.pace.longest = 1, r.opts.ViewTime/2
 		q.built = append(q.built, v)
+	}
+	if q.cmd.Rebuild != nil {
+		v, err := r.newView(q.cmd.Rebuild)
+		if err != nil {
+			return err
+		}
+		q.rebuilt = v
 	}
 	if q.cmd.Restore {
 		return nil
@@ -200,6 +223,24 @@ func (r *Runtime) prepare(ctx context.Context, q *request) error {
 	return nil
 }
 
+func (r *Runtime) newView(spec *ViewSpec) (*view, error) {
+	v, err := newView(spec, r.opts.Build)
+	if err != nil {
+		return nil, err
+	}
+	v.pace = newPace(r.opts.EpochTarget, 2*r.opts.CutRows)
+	v.pace.least, v.pace.longest = 1, r.opts.ViewTime/2
+	return v, nil
+}
+
+// news lists the views that the request starts.
+func (q *request) news() []*view {
+	if q.rebuilt == nil {
+		return q.built
+	}
+	return append(q.built[:len(q.built):len(q.built)], q.rebuilt)
+}
+
 // askExtents asks the streams that new views read for their ends, what a reader
 // of the view has to wait for, and for the oldest records they still hold,
 // where the view begins. A broker that does not answer now does not refuse the
@@ -207,18 +248,27 @@ func (r *Runtime) prepare(ctx context.Context, q *request) error {
 // at the stream's start.
 func (r *Runtime) askExtents(ctx context.Context, q *request) {
 	q.targets, q.oldest = map[RelationID]connector.Positions{}, map[RelationID]connector.Positions{}
-	for _, v := range q.built {
+	q.unasked, q.compacts = map[RelationID]error{}, map[RelationID]bool{}
+	for _, v := range q.news() {
 		for _, in := range v.inputs {
 			src := r.sourceOf(in.rel, q)
 			if src == nil || q.targets[in.rel] != nil {
 				continue
 			}
 			ask, cancel := context.WithTimeout(ctx, r.opts.AskTimeout)
-			if ends, err := src.Ends(ask); err == nil {
+			ends, err := src.Ends(ask)
+			if err == nil {
 				q.targets[in.rel] = append(connector.Positions{}, ends...)
-				if oldest, err := src.Oldest(ask); err == nil {
+				var oldest connector.Positions
+				if oldest, err = src.Oldest(ask); err == nil {
 					q.oldest[in.rel] = oldest
 				}
+			}
+			if err == nil && v == q.rebuilt {
+				q.compacts[in.rel], err = src.Compacts(ask)
+			}
+			if err != nil {
+				q.unasked[in.rel] = err
 			}
 			cancel()
 		}

@@ -78,6 +78,9 @@ func (r *Runtime) runCommand(ctx context.Context, q *request) error {
 	}
 	q.err = unresolved(err)
 	r.releaseEpoch()
+	for _, undo := range q.undo {
+		undo()
+	}
 	r.abandon(former)
 	if broken(err) {
 		return err
@@ -93,6 +96,9 @@ func (r *Runtime) check(q *request) error {
 		}
 	}
 	if q.cmd.Prepare != nil {
+		if q.cmd.Begins == nil {
+			q.cmd.Begins = r.begins(q)
+		}
 		return q.cmd.Prepare(r.pub.epoch, &q.cmd)
 	}
 	return nil
@@ -111,6 +117,11 @@ func (r *Runtime) change(ep *epochWork, q *request) (gone dropped, err error) {
 		}
 		if err := r.install(q); err != nil {
 			return gone, err
+		}
+		if q.rebuilt != nil {
+			if err := r.rebuild(ep, q); err != nil {
+				return gone, err
+			}
 		}
 	}
 	for _, t := range ep.tables {
@@ -183,11 +194,19 @@ func (r *Runtime) install(q *request) error {
 		if err := r.addView(v); err != nil {
 			return err
 		}
-		v.fresh, v.marked = true, true
-		for _, in := range v.inputs {
-			if err := r.start(in, q); err != nil {
-				return err
-			}
+		if err := r.startView(v, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startView lets a new view begin with the epoch.
+func (r *Runtime) startView(v *view, q *request) error {
+	v.fresh, v.marked = true, true
+	for _, in := range v.inputs {
+		if err := r.start(in, q); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -211,6 +230,11 @@ func (r *Runtime) addView(v *view) error {
 	}
 	r.views[id] = v
 	r.order = append(r.order, v)
+	return r.resolve(v)
+}
+
+// resolve finds what an installed view reads.
+func (r *Runtime) resolve(v *view) error {
 	for _, in := range v.inputs {
 		in.stream, in.from = r.streams[in.rel], r.views[in.rel]
 		if in.stream == nil && in.from == nil {
@@ -264,7 +288,7 @@ func (r *Runtime) computeCommand(ep *epochWork, q *request) error {
 	if err := r.compute(ep); err != nil {
 		return err
 	}
-	for _, v := range q.built {
+	for _, v := range q.news() {
 		if !v.live() {
 			return sqlerr.New(sqlerr.InternalError, "view %q could not be started: %s", v.spec.Name, v.reason)
 		}
@@ -307,12 +331,15 @@ func (r *Runtime) commandDone(q *request, gone dropped) {
 		return
 	}
 	r.mu.Lock()
+	if q.rebuilt != nil {
+		r.stats.Rebuilds++
+	}
 	clear(r.known)
 	for id, s := range r.streams {
 		r.known[id] = s
 	}
 	r.mu.Unlock()
-	for _, v := range q.built {
+	for _, v := range q.news() {
 		r.askTargets(v)
 	}
 }
@@ -390,7 +417,7 @@ func (r *Runtime) restore(q *request) error {
 		return err
 	}
 	r.restored = true
-	r.purge = r.saved.purge
+	r.purge, r.bases = r.saved.purge, r.saved.bases
 	dirty := r.dirty
 	r.stateChanged()
 	r.dirty = dirty // nothing is written for what the store already says

@@ -72,6 +72,7 @@ func (r *Runtime) unready(v *view, reason string, epoch uint64) {
 	if v.detached || !v.live() {
 		return
 	}
+	r.stateChanged()
 	v.ready, v.detached, v.reason, v.since = false, true, reason, max(1, epoch)
 	for _, s := range v.subs {
 		s.beginHold()
@@ -177,6 +178,7 @@ func (r *Runtime) becomeReady(v *view) {
 	// sources, which would be asked again for their ends, are away then.
 	r.unsaved = true
 	if !v.detached {
+		v.reason = "" // why it was built again
 		return
 	}
 	r.opts.Log.Info("view is attached again", "view", v.spec.Name, "id", v.spec.ID, "epoch", r.pub.epoch, "worked", v.worked)

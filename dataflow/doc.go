@@ -19,9 +19,9 @@
 //
 // A view whose operators fail or panic is quarantined, with all that read it:
 // it stays as it was after the epoch before, through restarts, and everything
-// else goes on. A commit that the store refuses is tried again; one that broke
-// it, and any other broken invariant, ends Run: the process must end and
-// recover.
+// else goes on. One whose stored rows are damaged is held and built again
+// (rebuild.go). A commit that the store refuses is tried again; one that broke it,
+// and any other broken invariant, ends Run: the process must end and recover.
 //
 // Not guaranteed: that a view which is backfilling or detached is at the epoch's
 // moment (its state says so), nor that two partitions of a stream are cut at the

@@ -146,7 +146,7 @@ func (r *Runtime) cutBackfills(ep *epochWork, live bool) {
 			switch in.phase {
 			case phaseAttached:
 			case phaseScanning:
-				v.marked = true
+				v.marked = v.marked || in.compares()
 			default:
 				r.cutBackfill(ep, in)
 			}
@@ -338,10 +338,15 @@ func (r *Runtime) feed(ep *epochWork, in *input) error {
 // computed in this epoch is forgotten; its positions stay those of the epoch
 // before, so that it could be taken up again from there.
 func (r *Runtime) quarantine(v *view, cause error, epoch uint64) {
-	r.opts.Log.Error("view is quarantined", "view", v.spec.Name, "id", v.spec.ID, "epoch", epoch, "err", cause)
 	reason, _, _ := strings.Cut(cause.Error(), "\n")
-	if damage := (*storage.DamageError)(nil); errors.As(cause, &damage) {
-		reason = fmt.Sprintf("stored data is damaged: %s; DROP and CREATE the view to build it again", reason)
+	if sqlerr.Code(cause) == sqlerr.DataCorrupted && v.spec.Derived {
+		r.hold(v, "damage: "+reason, epoch)
+		r.tellHeld = true
+		return
+	}
+	r.opts.Log.Error("view is quarantined", "view", v.spec.Name, "id", v.spec.ID, "epoch", epoch, "err", cause)
+	if sqlerr.Code(cause) == sqlerr.DataCorrupted {
+		reason = "stored data is damaged: " + reason
 	}
 	r.retire(v, reason, epoch)
 }
@@ -351,6 +356,23 @@ func (r *Runtime) retire(v *view, reason string, epoch uint64) {
 		return
 	}
 	v.state, v.reason, v.since = StateQuarantined, reason, max(1, epoch)
+	r.leave(v)
+	v.endSubscriptions(sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is quarantined", v.spec.Name).WithDetail("%s", reason))
+	r.stateChanged()
+	r.countQuarantine()
+	for _, d := range v.dependents {
+		r.retire(d, fmt.Sprintf("view %q, which it reads, is quarantined", v.spec.Name), epoch)
+	}
+}
+
+func (r *Runtime) countQuarantine() {
+	r.mu.Lock()
+	r.stats.Quarantines++
+	r.mu.Unlock()
+}
+
+// leave stops what feeds a view and forgets what it has computed in the epoch.
+func (r *Runtime) leave(v *view) {
 	for _, in := range v.inputs {
 		switch {
 		case in.stream == nil:
@@ -369,14 +391,6 @@ func (r *Runtime) retire(v *view, reason string, epoch uint64) {
 		in.drop()
 	}
 	v.out, v.changes, v.ran = nil, nil, false
-	v.endSubscriptions(sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is quarantined", v.spec.Name).WithDetail("%s", reason))
-	r.stateChanged()
-	r.mu.Lock()
-	r.stats.Quarantines++
-	r.mu.Unlock()
-	for _, d := range v.dependents {
-		r.retire(d, fmt.Sprintf("view %q, which it reads, is quarantined", v.spec.Name), epoch)
-	}
 }
 
 // commit makes the epoch durable, then visible. With retry a store that refuses
@@ -386,6 +400,7 @@ func (r *Runtime) commit(ctx context.Context, ep *epochWork, retry bool) error {
 		ep.backlog.Arr = BacklogArrangement
 		ep.commit.Changes = append(ep.commit.Changes, ep.backlog)
 	}
+	r.dropBases(ep)
 	if r.dirty {
 		ep.commit.Positions = r.encodePositions()
 	}

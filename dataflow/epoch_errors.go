@@ -122,6 +122,7 @@ func (r *Runtime) purgeDropped(ep *epochWork) error {
 	}
 	ep.dropErrors(errs)
 	if !more {
+		ep.countErrors(id, -r.errors[id])
 		if more, err = r.purgeRange(&ep.backlog, BacklogArrangement, errorPrefix(id), errorPrefix(id+1)); err != nil {
 			return err
 		}

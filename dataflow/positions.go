@@ -5,6 +5,7 @@ import (
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/storage"
 )
 
 // positionsVersion is the format of the blob that each epoch commits with its
@@ -20,14 +21,16 @@ import (
 // A view that is ready, running and attached to all its inputs is not in it, so
 // the blob does not grow with the number of views.
 //
-// Format 2 was written before there was a BacklogArrangement.
-const positionsVersion = 3
+// Format 2 was written before there was a BacklogArrangement. Format 4 has the
+// bases: behind the watermarks a list of arrangements, and in each input its own.
+const positionsVersion = 4
 
 const (
 	flagReady       = 1 << 0 // of a view
 	flagQuarantined = 1 << 1
 	flagDetached    = 1 << 2
 	flagBehind      = 1 << 3
+	flagHeld        = 1 << 4
 	flagAsked       = 1 << 0 // of an input
 	flagReached     = 1 << 1
 )
@@ -39,6 +42,7 @@ type savedPositions struct {
 	streams map[RelationID]savedStream
 	views   map[RelationID]savedView
 	purge   []RelationID
+	bases   []storage.Arrangement
 
 	watermarks map[RelationID]savedWatermark
 }
@@ -62,6 +66,7 @@ type savedInput struct {
 	cursor    []byte
 	scanned   int64
 	target    connector.Positions
+	base      storage.Arrangement
 }
 
 // encodePositions encodes the state after the epoch under way.
@@ -85,7 +90,12 @@ func (r *Runtime) encodePositions() []byte {
 	for _, id := range r.purge {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
-	return r.appendWatermarks(b)
+	b = r.appendWatermarks(b)
+	b = binary.AppendUvarint(b, uint64(len(r.bases)))
+	for _, base := range r.bases {
+		b = binary.AppendUvarint(b, uint64(base))
+	}
+	return b
 }
 
 // notable says whether the view's state must be in the blob.
@@ -104,6 +114,9 @@ func (v *view) appendState(b []byte) []byte {
 	}
 	if v.behind {
 		flags |= flagBehind
+	}
+	if v.held {
+		flags |= flagHeld
 	}
 	b = binary.AppendUvarint(b, uint64(v.spec.ID))
 	b = binary.AppendUvarint(b, flags)
@@ -138,7 +151,8 @@ func (in *input) appendState(b []byte) []byte {
 	b = appendPositions(b, in.positions)
 	b = appendString(b, string(in.cursor))
 	b = binary.AppendVarint(b, in.scanned)
-	return appendPositions(b, in.target)
+	b = appendPositions(b, in.target)
+	return binary.AppendUvarint(b, uint64(in.base))
 }
 
 // appendPositions tells nil from empty: 0 is nil, else length + 1.
@@ -176,13 +190,18 @@ func decodePositions(b []byte) (*savedPositions, error) {
 	}
 	for range d.count() {
 		id := d.id()
-		saved.views[id] = d.view()
+		saved.views[id] = d.view(version)
 	}
 	for range d.count() {
 		saved.purge = append(saved.purge, d.id())
 	}
 	if version >= 2 {
 		saved.watermarks = d.watermarks()
+	}
+	if version >= 4 {
+		for range d.count() {
+			saved.bases = append(saved.bases, storage.Arrangement(d.id()))
+		}
 	}
 	if !d.ok || len(d.b) != 0 {
 		return nil, sqlerr.New(sqlerr.DataCorrupted, "the positions of the last epoch are damaged")
@@ -257,7 +276,7 @@ func (d *blob) positions() connector.Positions {
 	return p
 }
 
-func (d *blob) view() savedView {
+func (d *blob) view(version uint64) savedView {
 	v := savedView{flags: d.uint(), since: d.uint(), reason: d.string(), inputs: map[RelationID]savedInput{}}
 	for range d.count() {
 		id := d.id()
@@ -272,6 +291,9 @@ func (d *blob) view() savedView {
 		in.cursor = []byte(d.string())
 		in.scanned = d.int()
 		in.target = d.positions()
+		if version >= 4 {
+			in.base = storage.Arrangement(d.id())
+		}
 		v.inputs[id] = in
 	}
 	return v
@@ -301,6 +323,7 @@ func (p *savedPositions) restoreStream(s *stream) {
 func (p *savedPositions) restoreView(v *view) error {
 	saved, ok := p.views[v.spec.ID]
 	v.ready = !ok || saved.flags&flagReady != 0
+	v.reason, v.held = saved.reason, saved.flags&flagHeld != 0
 	if saved.flags&flagQuarantined != 0 {
 		v.state, v.reason, v.since = StateQuarantined, saved.reason, max(1, saved.since)
 	}
@@ -320,7 +343,7 @@ func (p *savedPositions) restoreView(v *view) error {
 			return sqlerr.New(sqlerr.DataCorrupted, "the positions of view %q do not name relation %d, which it reads", v.spec.Name, in.rel)
 		}
 		in.phase, in.positions, in.target = at.phase, at.positions, at.target
-		in.cursor, in.scanned = at.cursor, at.scanned
+		in.cursor, in.scanned, in.base = at.cursor, at.scanned, at.base
 		in.asked, in.reached = at.flags&flagAsked != 0, at.flags&flagReached != 0
 		if in.phase == phaseFinishing || in.phase == phaseChasing {
 			in.phase = phaseReading // what was kept is gone; the broker has it

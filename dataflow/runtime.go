@@ -14,6 +14,7 @@ import (
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/storage"
 )
 
 // Options are the bounds and seams of a Runtime. Zero values choose the
@@ -44,6 +45,7 @@ type Options struct {
 	Now       func() time.Time                       // time.Now
 	Build     func(*Node) (operator.Operator, error) // BuildOperator
 	Log       *slog.Logger                           // discarded
+	Held      func()                                 // called by the loop when it holds a view whose rows are damaged; it must not wait
 	FailPoint func(name string)                      // called at cut, computed, before-commit, after-commit, published, named, attach, detach
 }
 
@@ -77,6 +79,9 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Held == nil {
+		o.Held = func() {}
+	}
 	if o.FailPoint == nil {
 		o.FailPoint = func(string) {}
 	}
@@ -90,11 +95,13 @@ type topology struct {
 	streamOrder []*stream // in order of creation: the order of an epoch's input
 	views       map[RelationID]*view
 	order       []*view      // topological
-	purge       []RelationID // dropped, and their error rows are yet to go
+	purge       []RelationID // dropped or held, and their error rows are yet to go
+	// bases are the former rows of rebuilt views with which readers are compared.
+	bases []storage.Arrangement
 }
 
 func (t *topology) clone() topology {
-	return topology{maps.Clone(t.streams), slices.Clone(t.streamOrder), maps.Clone(t.views), slices.Clone(t.order), slices.Clone(t.purge)}
+	return topology{maps.Clone(t.streams), slices.Clone(t.streamOrder), maps.Clone(t.views), slices.Clone(t.order), slices.Clone(t.purge), slices.Clone(t.bases)}
 }
 
 // link derives who reads what.
@@ -148,6 +155,7 @@ type Runtime struct {
 	notables     []*view // busy or quarantined: those that the positions blob names
 	timed        []*view // live, with timers
 	reattached   []*view // with a sink; to be told when that is published
+	tellHeld     bool    // a view is held; to be told when that is published
 	epoch        epochWork
 
 	mu     sync.Mutex
@@ -397,5 +405,9 @@ func (r *Runtime) publish(p *published) {
 	r.mu.Unlock()
 	if notify != nil {
 		close(notify)
+	}
+	if r.tellHeld {
+		r.tellHeld = false
+		r.opts.Held()
 	}
 }

@@ -65,6 +65,9 @@ func (r *Runtime) subscribe(ctx context.Context, sub *Subscription) error {
 		if v == nil {
 			return sqlerr.New(sqlerr.UndefinedTable, "relation with id %d does not exist", rel)
 		}
+		if v.held {
+			return errDetached
+		}
 		if !v.live() {
 			return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", v.spec.Name, v.state).WithDetail("%s", v.reason)
 		}

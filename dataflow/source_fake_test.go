@@ -23,18 +23,19 @@ type record struct {
 type fakeTopic struct {
 	maxBatch int // records of a batch, a random number up to it
 
-	mu      sync.Mutex
-	parts   [][]record
-	starts  connector.Positions
-	oldest  connector.Positions // records before were deleted; nil: none
-	changed chan struct{}
-	rng     *rand.Rand
-	down    bool  // Ends fails
-	broken  error // readers end with it
-	readers int   // NewReader calls
-	running int
-	needs   [][]bool
-	caught  []connector.CaughtUp
+	mu       sync.Mutex
+	parts    [][]record
+	starts   connector.Positions
+	oldest   connector.Positions // records before were deleted; nil: none
+	changed  chan struct{}
+	compacts bool
+	rng      *rand.Rand
+	down     bool  // Ends fails
+	broken   error // readers end with it
+	readers  int   // NewReader calls
+	running  int
+	needs    [][]bool
+	caught   []connector.CaughtUp
 }
 
 func newFakeTopic(seed uint64, partitions, maxBatch int) *fakeTopic {
@@ -92,6 +93,18 @@ func (f *fakeTopic) Oldest(context.Context) (connector.Positions, error) {
 		return nil, errors.New("no broker")
 	}
 	return f.oldest.Clone(), nil
+}
+
+func (f *fakeTopic) Compacts(context.Context) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.compacts, nil
+}
+
+func (f *fakeTopic) setCompacts(compacts bool) {
+	f.mu.Lock()
+	f.compacts = compacts
+	f.mu.Unlock()
 }
 
 // trim deletes the records before the positions, as retention does.

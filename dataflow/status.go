@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/storage"
 )
 
 // The states of sources and views.
@@ -57,7 +58,10 @@ type ViewStatus struct {
 	Ready    bool // has processed what its inputs held when it was created, and has caught up with the others
 	Progress Progress
 	Epoch    uint64 // up to which it has processed its inputs
-	private  []privateReader
+	Held     bool   // its rows are damaged, it waits to be built again
+	// Arr has its rows: another arrangement after it was built again.
+	Arr     storage.Arrangement
+	private []privateReader
 }
 
 // privateReader reads a stream for one view.
@@ -138,7 +142,10 @@ func (r *Runtime) buildViewTable() *viewTable {
 }
 
 func (v *view) status() ViewStatus {
-	s := ViewStatus{ID: v.spec.ID, Name: v.spec.Name, State: v.state, Reason: v.reason, Ready: v.ready, Epoch: v.since}
+	s := ViewStatus{ID: v.spec.ID, Name: v.spec.Name, State: v.state, Reason: v.reason, Ready: v.ready, Epoch: v.since, Held: v.held, Arr: v.spec.Result.Arr}
+	if v.held {
+		s.State = StateBackfilling
+	}
 	if !v.live() {
 		return s
 	}
@@ -462,6 +469,7 @@ type Stats struct {
 	CommitRetries                int64
 	CommitError                  string // why the commit that is being retried failed, "" if none is
 	Quarantines, Detachments     int64
+	Rebuilds                     int64 // views that were built again
 	Backfills, Detached, Subscrs int64 // now
 }
 

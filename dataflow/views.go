@@ -23,6 +23,7 @@ type view struct {
 	ready  bool   // has processed what its inputs held when it was created, and is at the moment of the rest
 	done   int64  // progress as last published
 
+	held     bool  // is quarantined until it is built again
 	detached bool  // was ready, and itself or what it reads is behind
 	behind   bool  // has a backlog
 	left     int64 // entries of the backlog

@@ -10,12 +10,18 @@ import (
 	"github.com/streamdb/streamdb/sql/catalog"
 )
 
-// prepareAlter is ALTER SINK; nothing else can be altered yet.
+// prepareAlter is ALTER of sinks and materialized views; nothing else can be altered
+// yet.
 func (s *Session) prepareAlter(p *Prepared, st *ast.Alter) error {
-	if st.Kind != ast.KindSink {
+	run := s.alterSink
+	switch st.Kind {
+	case ast.KindSink:
+	case ast.KindMaterializedView:
+		run = s.alterView
+	default:
 		return unsupportedStatement(p.Statement)
 	}
-	p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.alterSink(ctx, st) })
+	p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return run(ctx, st) })
 	return nil
 }
 

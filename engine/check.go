@@ -79,6 +79,9 @@ func explainDamage(cat *catalog.Catalog, d storage.Damage) Finding {
 	}
 	for _, o := range damagedObjects(cat, d.First, d.Last) {
 		f.Affected = append(f.Affected, o.name)
+		if o.derived {
+			o.remedy = "A server rebuilds it if its inputs still hold all that it was made of. Else " + o.remedy
+		}
 		f.Remedies = append(f.Remedies, o.remedy)
 	}
 	if f.Affected == nil {

@@ -145,6 +145,9 @@ func (e *Engine) install(ctx context.Context, draft *catalog.Draft, o *catalog.O
 		return err
 	}
 	cmd := dataflow.Command{Meta: meta, Create: arrangements, AddStreams: streams, AddViews: []dataflow.ViewSpec{spec}}
+	if derived(o) {
+		cmd.Prepare = func(_ uint64, c *dataflow.Command) error { return noteBegins(o.ID, c) }
+	}
 	if _, err := e.runtime.Do(ctx, cmd); err != nil {
 		return err
 	}

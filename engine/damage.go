@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -21,32 +22,37 @@ func (e *Engine) nameDamage(err error) error {
 	if len(owners) == 0 {
 		return err
 	}
+	hint := owners[0].remedy
+	if owners[0].derived {
+		hint = "It is rebuilt if its inputs still hold all that it was made of: try again in a moment. Else " + hint
+	}
 	return sqlerr.Wrap(err, sqlerr.DataCorrupted, "stored data of %s is damaged", owners[0].name).
-		WithDetail("%v", d).WithHint("%s", owners[0].remedy)
+		WithDetail("%v", d).WithHint("%s", hint)
 }
 
 // damaged is an object of which rows may be damaged, and what brings it back.
-type damaged struct{ name, remedy string }
+type damaged struct {
+	name, remedy string
+	derived      bool // the healer brings it back
+}
 
 // damagedObjects lists the objects that have arrangements from first to last.
 func damagedObjects(c *catalog.Catalog, first, last storage.Arrangement) (out []damaged) {
-	within := func(arr storage.Arrangement) bool { return first <= arr && arr <= last }
-	if within(dataflow.ErrorArrangement) {
-		out = append(out, damaged{"the error rows", "Drop the streams and views that have rows in streamdb.errors and create them again."})
+	if first <= dataflow.ErrorArrangement && dataflow.ErrorArrangement <= last {
+		out = append(out, damaged{name: "the error rows", remedy: "Drop the streams and views that have rows in streamdb.errors and create them again."})
 	}
 	for _, o := range c.Objects() {
-		if o.Stored == nil {
-			continue
-		}
-		has := within(o.Stored.Arr)
-		for _, arr := range o.Stored.Others {
-			has = has || within(arr)
-		}
-		if has {
-			out = append(out, damaged{fmt.Sprintf("%s %q", o.Kind, o.Schema+"."+o.Name), damageRemedy(o)})
+		if stores(o, first, last) {
+			out = append(out, damaged{fmt.Sprintf("%s %q", o.Kind, o.Schema+"."+o.Name), damageRemedy(o), derived(o)})
 		}
 	}
 	return out
+}
+
+// stores says whether an object has one of the arrangements from first to last.
+func stores(o *catalog.Object, first, last storage.Arrangement) bool {
+	within := func(arr storage.Arrangement) bool { return first <= arr && arr <= last }
+	return o.Stored != nil && (within(o.Stored.Arr) || slices.ContainsFunc(o.Stored.Others, within))
 }
 
 // damageRemedy says how an object whose rows are damaged is brought back. What
@@ -62,7 +68,7 @@ func damageRemedy(o *catalog.Object) string {
 	case o.Kind == catalog.Table:
 		return "DROP TABLE and CREATE TABLE read its topic again."
 	}
-	return "DROP MATERIALIZED VIEW and CREATE MATERIALIZED VIEW build it again from its inputs."
+	return "DROP MATERIALIZED VIEW and CREATE MATERIALIZED VIEW build it again from what its inputs hold."
 }
 
 // adviseCheck says of damage that keeps a server from starting how to learn more.

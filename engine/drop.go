@@ -165,6 +165,11 @@ func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
 		return err
 	}
 	cmd.Meta = meta
+	for _, o := range doomed {
+		if err := e.forgetBegins(o.ID, &cmd); err != nil {
+			return err
+		}
+	}
 	if _, err := e.runtime.Do(ctx, cmd); err != nil {
 		return err
 	}

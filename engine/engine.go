@@ -45,6 +45,7 @@ type Engine struct {
 	catalog atomic.Pointer[catalog.Catalog]
 	sources *sources
 	sinks   *sinks
+	healer  *healer
 	// timeline is fixed before the loop starts.
 	timeline *timeline
 
@@ -84,13 +85,14 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if opts.Sync {
 		syncMode = storage.SyncFull
 	}
+	healer := newHealer()
 	store, err := storage.Open(ctx, storage.Options{
-		Dir: opts.DataDir, MemoryLimit: opts.MemoryLimit / 2, Sync: syncMode, ResultStore: opts.ResultStore, Log: opts.Log,
+		Dir: opts.DataDir, MemoryLimit: opts.MemoryLimit / 2, Sync: syncMode, ResultStore: opts.ResultStore, Log: opts.Log, Damaged: healer.wakeUp,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open storage in %s: %w", opts.DataDir, adviseCheck(err, opts.DataDir))
 	}
-	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), sinks: newSinks(), ddl: make(chan struct{}, 1), written: map[catalog.ID]uint64{}}
+	e := &Engine{opts: opts, store: store, done: make(chan struct{}), sources: newSources(), sinks: newSinks(), healer: healer, ddl: make(chan struct{}, 1), written: map[catalog.ID]uint64{}}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(adviseCheck(err, opts.DataDir), e.abandon())
 	}
@@ -114,7 +116,8 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.timeline.begin(e.store, cat, e.opts); err != nil {
 		return err
 	}
-	runtimeOptions := dataflow.Options{Log: e.opts.Log, Now: e.opts.Now, FailPoint: e.opts.FailPoint, ViewBytes: int(min(e.opts.MemoryLimit/4, mostViewBytes))}
+	runtimeOptions := dataflow.Options{Log: e.opts.Log, Now: e.opts.Now, FailPoint: e.opts.FailPoint, Held: e.healer.wakeUp,
+		ViewBytes: int(min(e.opts.MemoryLimit/4, mostViewBytes))}
 	if e.runtime, err = dataflow.New(dataflow.OverStorage(e.store), runtimeOptions); err != nil {
 		return err
 	}
@@ -128,6 +131,7 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.fireMissed(ctx)
+	e.startHealing()
 	return nil
 }
 
@@ -165,7 +169,8 @@ func (e *Engine) Close() error {
 }
 
 func (e *Engine) abandon() error {
-	err := e.sinks.close() // they use the loop
+	e.healer.end() // it and the sinks use the loop
+	err := e.sinks.close()
 	if e.stop != nil {
 		e.stop()
 		<-e.done

@@ -14,12 +14,11 @@ import (
 // the parameters is made when it is prepared.
 type pointRead struct {
 	plan  *planner.PointRead
-	spec  dataflow.ResultSpec
 	reads []catalog.ID
 }
 
 func newPointRead(plan *planner.PointRead) *pointRead {
-	return &pointRead{plan: plan, spec: resultSpec(plan.Relation), reads: []catalog.ID{plan.Relation.ID}}
+	return &pointRead{plan: plan, reads: []catalog.ID{plan.Relation.ID}}
 }
 
 // run reads the row and sends its columns. It returns the number of rows.
@@ -45,7 +44,7 @@ func (p *pointRead) run(ctx context.Context, s *Session, params []types.Datum, r
 		return 0, nil
 	}
 	sent := int64(0)
-	err = dataflow.LookupResult(stored, p.spec, key, func(b *zset.Batch) error {
+	err = dataflow.LookupResult(stored, read.resultSpec(p.plan.Relation), key, func(b *zset.Batch) error {
 		out := &zset.Batch{Cols: make([]zset.Vector, len(p.plan.Columns)), N: b.N, Sel: b.Sel, Weight: b.Weight}
 		for i, c := range p.plan.Columns {
 			out.Cols[i] = b.Cols[c]

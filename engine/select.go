@@ -358,7 +358,7 @@ func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func
 	case o.Stored == nil:
 		return sqlerr.New(sqlerr.InternalError, "relation %q has no rows to read", o.Name)
 	}
-	spec := resultSpec(o)
+	spec := r.resultSpec(o)
 	var stored dataflow.StoredRows = r.snapshot
 	if w := r.writes[id]; w != nil {
 		stored = overlay{r.snapshot, w}
@@ -372,7 +372,7 @@ func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func
 		case l.Exact && l.Via.ID == id:
 			return dataflow.LookupResult(stored, spec, l.Lo, emit)
 		default:
-			spec, lo, hi = resultSpec(l.Via), l.Lo, l.Hi
+			spec, lo, hi = r.resultSpec(l.Via), l.Lo, l.Hi
 		}
 	}
 	return dataflow.ScanResult(stored, spec, lo, hi, in.Need, func(b *zset.Batch) error {
@@ -381,6 +381,12 @@ func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func
 		}
 		return emit(b)
 	})
+}
+
+// resultSpec says how the rows of a stored relation are read at the snapshot's
+// epoch: a view that was rebuilt meanwhile had them elsewhere.
+func (r *reading) resultSpec(o *catalog.Object) dataflow.ResultSpec {
+	return resultSpecAt(r.snapshot, o)
 }
 
 // usable says whether an index has all rows of the relation at the epoch that

@@ -128,7 +128,7 @@ func sourceSpec(o *catalog.Object, source connector.Source) dataflow.StreamSpec 
 
 // viewSpec decodes the stored graph of a view or table.
 func (e *Engine) viewSpec(o *catalog.Object) (dataflow.ViewSpec, error) {
-	spec := dataflow.ViewSpec{ID: dataflow.RelationID(o.ID), Name: o.Name, Graph: &dataflow.Graph{}, Result: resultSpec(o)}
+	spec := dataflow.ViewSpec{ID: dataflow.RelationID(o.ID), Name: o.Name, Graph: &dataflow.Graph{}, Result: resultSpec(o), Derived: derived(o)}
 	if err := json.Unmarshal(o.Graph, spec.Graph); err != nil {
 		return spec, sqlerr.Wrap(err, sqlerr.DataCorrupted, "the dataflow graph of %q is damaged", o.Name)
 	}
@@ -137,6 +137,15 @@ func (e *Engine) viewSpec(o *catalog.Object) (dataflow.ViewSpec, error) {
 		spec.Committed = func(epoch uint64) { e.written[o.ID] = epoch }
 	}
 	return spec, nil
+}
+
+// resultSpecAt is resultSpec at a snapshot's epoch.
+func resultSpecAt(snapshot *dataflow.Snapshot, o *catalog.Object) dataflow.ResultSpec {
+	spec := resultSpec(o)
+	if s, ok := snapshot.View(dataflow.RelationID(o.ID)); ok {
+		spec.Arr = s.Arr
+	}
+	return spec
 }
 
 // resultSpec says how the rows of a stored relation are read.

@@ -130,7 +130,7 @@ func (sub *subscription) run(ctx context.Context, rows Rows) (int64, error) {
 	out := &subscriptionRows{sub: sub, rows: rows}
 	epoch := s.Snapshot().Epoch()
 	if sub.snapshot {
-		err := dataflow.ScanResult(s.Snapshot(), resultSpec(sub.relation), nil, nil, nil, func(b *zset.Batch) error {
+		err := dataflow.ScanResult(s.Snapshot(), resultSpecAt(s.Snapshot(), sub.relation), nil, nil, nil, func(b *zset.Batch) error {
 			return out.send(epoch, b)
 		})
 		if err != nil {

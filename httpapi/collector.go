@@ -68,6 +68,7 @@ func (c *collector) loopMetrics() []metric {
 		counter("streamdb_epoch_commit_seconds_total", "Time spent committing epochs.", seconds(s.CommitNS)),
 		counter("streamdb_commit_retries_total", "Commits that failed before they were durable and were tried again.", float64(s.CommitRetries)),
 		counter("streamdb_quarantines_total", "Views that were quarantined.", float64(s.Quarantines)),
+		counter("streamdb_rebuilds_total", "Views that were built again, after damage or by ALTER MATERIALIZED VIEW.", float64(s.Rebuilds)),
 		counter("streamdb_detachments_total", "Views that were detached: they took more than their share of an epoch.", float64(s.Detachments)),
 		gauge("streamdb_views_detached", "Views that are detached.", float64(s.Detached)),
 		gauge("streamdb_subscriptions", "Open subscriptions.", float64(s.Subscrs)),

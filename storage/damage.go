@@ -49,6 +49,9 @@ const maxDamages = 1000
 
 // noteDamage keeps a finding and logs it, once.
 func (s *Store) noteDamage(d Damage) {
+	if s.opts.Damaged != nil {
+		defer s.opts.Damaged()
+	}
 	l := &s.damages
 	l.mu.Lock()
 	defer l.mu.Unlock()

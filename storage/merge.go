@@ -29,7 +29,7 @@ func (s *Store) mergeLoop() {
 		if job == nil {
 			return
 		}
-		s.retry("merge", &s.bg.mergeErr, longestMergeRetry, func() error { return s.merge(job) })
+		s.retry("merge", &s.bg.mergeErr, longestMergeRetry, func() error { return s.tellDamage(job, s.merge(job)) })
 		if s.stopping() {
 			return
 		}

@@ -26,6 +26,9 @@ type Options struct {
 	ResultStore string
 	// Log gets life cycle and trouble; nil discards it.
 	Log *slog.Logger
+	// Damaged, when set, is told that a read, a merge or the verification has met
+	// damage (Store.Damages). Any goroutine may call it; it must not wait.
+	Damaged func()
 	// FlushUnit is the memory in bytes of a generation; 0 derives it from
 	// MemoryLimit and what is free of it.
 	FlushUnit int64

@@ -20,6 +20,9 @@ type runIter struct {
 	// skip, if not nil, says whether no row of these arrangements is wanted: blocks
 	// that have no others are not read, so that a merge passes their damage.
 	skip func(first, last Arrangement) bool
+	// hi, if not nil, ends the walk: blocks that have only keys from hi on are not
+	// read, since damage of another arrangement's rows must not end it with an error.
+	hi []byte
 
 	at     int // piece
 	next   int // next block of the piece to read
@@ -38,13 +41,13 @@ type runIter struct {
 	row   blockRowView
 }
 
-// newRunIter starts a walk at the first key not before lo. chunk is the bytes of
-// blocks read first. Nothing is read if all keys are behind hi.
+// newRunIter starts a walk at the first key not before lo; keys from hi on may be
+// left out. chunk is the bytes of blocks read first.
 func newRunIter(s *sortedRun, lo, hi []byte, chunk int, skip func(first, last Arrangement) bool) (*runIter, error) {
 	if skip != nil {
 		s = s.without(skip)
 	}
-	it := &runIter{pieces: s.pieces, chunk: chunk, skip: skip}
+	it := &runIter{pieces: s.pieces, chunk: chunk, skip: skip, hi: hi}
 	it.at = s.piece(lo, 0)
 	if it.at == len(it.pieces) || hi != nil && bytes.Compare(it.pieces[it.at].lo, hi) >= 0 {
 		return it, nil
@@ -114,9 +117,10 @@ func (it *runIter) read() (bool, error) {
 		it.ends = append(it.ends, len(it.mem))
 		return nil
 	})
-	if err != nil {
+	if len(it.ends) == 0 {
 		return false, err
 	}
+	it.next = it.source + len(it.ends) // an error is met again when its block comes
 	return it.parse(it.mem[:it.ends[0]])
 }
 
@@ -125,28 +129,34 @@ func (it *runIter) read() (bool, error) {
 func (it *runIter) toRead() (n int, err error) {
 	for ; it.at < len(it.pieces); it.at, it.next = it.at+1, 0 {
 		r := it.pieces[it.at]
-		if it.skip == nil {
-			if it.next < int(r.blocks) {
-				return r.blocksIn(it.chunk, it.next), nil
-			}
-			continue
+		if it.hi != nil && it.next == 0 && bytes.Compare(r.lo, it.hi) >= 0 {
+			return 0, nil
 		}
 		x, err := r.idx()
 		if err != nil {
 			return 0, err
 		}
-		for it.next < x.blocks && it.skip(x.arrangements(it.next, r.hi)) {
+		for it.skip != nil && it.next < x.blocks && it.skip(x.arrangements(it.next, r.hi)) {
 			it.next++
 		}
 		if it.next == x.blocks {
 			continue
 		}
 		most := r.blocksIn(it.chunk, it.next)
-		for n = 1; n < most && !it.skip(x.arrangements(it.next+n, r.hi)); n++ {
+		for n < most && it.wants(r, x, it.next+n) {
+			n++
 		}
 		return n, nil
 	}
 	return 0, nil
+}
+
+// wants says whether block i may have rows that the walk is to give.
+func (it *runIter) wants(r *run, x *runIndex, i int) bool {
+	if it.hi != nil && bytes.Compare(x.fence(i), it.hi) >= 0 {
+		return false
+	}
+	return it.skip == nil || !it.skip(x.arrangements(i, r.hi))
 }
 
 func (it *runIter) parse(b []byte) (bool, error) {

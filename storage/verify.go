@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"time"
+
+	"github.com/streamdb/streamdb/internal/sqlerr"
+)
 
 const (
 	// firstVerify is the part of the interval after which the first verification
@@ -59,4 +63,20 @@ func (s *Store) verifyRun(r *run, found func(Damage)) error {
 		s.stats.verifiedBytes.Add(int64(size))
 		s.sleep(time.Duration(float64(size) / float64(s.opts.VerifyRate) * float64(time.Second)))
 	})
+}
+
+// tellDamage verifies the inputs of a merge that met damage: a merge knows no
+// more than the run that it could not read, the verification whose rows they are.
+func (s *Store) tellDamage(j *mergeJob, err error) error {
+	if sqlerr.Code(err) != sqlerr.DataCorrupted {
+		return err
+	}
+	for _, sr := range j.inputs {
+		for _, r := range sr.pieces {
+			if s.verifyRun(r, func(Damage) {}) != nil {
+				return err // the store is closed
+			}
+		}
+	}
+	return err
 }

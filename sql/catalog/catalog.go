@@ -216,6 +216,11 @@ func (d *Draft) Add(o *Object) error {
 	if d.c.Lookup(o.Schema, o.Name) != nil {
 		return sqlerr.New(sqlerr.DuplicateTable, "relation %q already exists", o.Name)
 	}
+	return d.Replace(o)
+}
+
+// Replace puts o in the place of the object with its id and name.
+func (d *Draft) Replace(o *Object) error {
 	raw, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("encode catalog entry %q: %w", o.Name, err)
