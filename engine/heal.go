@@ -161,7 +161,7 @@ func (e *Engine) examineOne(ctx context.Context, o *catalog.Object) (waits bool,
 // rebuildable says why an object cannot be rebuilt, or what would be rebuilt with it:
 // joins that read its arrangement. The caller has Engine.ddl.
 func (e *Engine) rebuildable(ctx context.Context, o *catalog.Object) error {
-	if err := e.hopeless(ctx, o); err != nil {
+	if err := e.hopeless(ctx, o, true); err != nil {
 		return err
 	}
 	_, cmd, err := e.rebuildCommand(o)
@@ -188,9 +188,10 @@ func (e *Engine) rebuildable(ctx context.Context, o *catalog.Object) error {
 	return nil
 }
 
-// hopeless says why a rebuild would be in vain.
-func (e *Engine) hopeless(ctx context.Context, o *catalog.Object) error {
-	if table := e.damagedTable(ctx, o); table != nil {
+// hopeless says why a rebuild would be in vain; all: also after a look at everything
+// that is stored of its inputs.
+func (e *Engine) hopeless(ctx context.Context, o *catalog.Object, all bool) error {
+	if table := e.damagedTable(ctx, o, all); table != nil {
 		return fmt.Errorf("table %q, which it reads, is damaged", table.Name)
 	}
 	if n := e.recentRebuilds(o.ID); n >= mostRebuilds {
@@ -253,7 +254,7 @@ func (e *Engine) rebuild(ctx context.Context, id catalog.ID) error {
 	if o == nil {
 		return nil // dropped meanwhile
 	}
-	if err := e.hopeless(ctx, o); err != nil {
+	if err := e.hopeless(ctx, o, false); err != nil {
 		return e.giveUp(ctx, o, err.Error())
 	}
 	next, cmd, err := e.rebuildCommand(o)
@@ -288,12 +289,17 @@ func (e *Engine) giveUp(ctx context.Context, o *catalog.Object, why string) erro
 }
 
 // damagedTable returns a table that an object reads and whose rows cannot be read,
-// nil if there is none. To read them all is what a rebuild does, too.
-func (e *Engine) damagedTable(ctx context.Context, o *catalog.Object) *catalog.Object {
+// nil if there is none. Those of which nothing is known are read only if all is set: a
+// rebuild would read them, too.
+func (e *Engine) damagedTable(ctx context.Context, o *catalog.Object, all bool) *catalog.Object {
 	cat := e.catalog.Load()
 	for _, id := range o.DependsOn {
 		in := cat.Object(id)
-		if in != nil && in.Kind == catalog.Table && sqlerr.Code(e.readAll(ctx, in)) == sqlerr.DataCorrupted {
+		if in == nil || in.Kind != catalog.Table {
+			continue
+		}
+		suspect := all || slices.ContainsFunc(e.store.Damages(), func(d storage.Damage) bool { return stores(in, d.First, d.Last) })
+		if suspect && sqlerr.Code(e.readAll(ctx, in)) == sqlerr.DataCorrupted {
 			return in
 		}
 	}

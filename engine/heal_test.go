@@ -105,7 +105,9 @@ func (db *healDB) healed(query, want string) {
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		rows, err := db.query(query)
 		if err == nil {
-			rows = slices.DeleteFunc(rows, func(line string) bool { return strings.HasPrefix(line, "notice") || strings.HasPrefix(line, "warning") || line == "SET" })
+			rows = slices.DeleteFunc(rows, func(line string) bool {
+				return strings.HasPrefix(line, "notice") || strings.HasPrefix(line, "warning") || line == "SET"
+			})
 			if len(rows) != 1 || rows[0] != want {
 				db.t.Fatalf("%s: %v, want %s", query, rows, want)
 			}
