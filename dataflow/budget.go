@@ -59,7 +59,7 @@ func (r *Runtime) allow(ep *epochWork, v *view, aside bool) {
 		v.pace.target = r.opts.EpochTarget / 2 / time.Duration(max(1, ep.aside))
 		b.limit = min(max(2*v.pace.aim(), leastTime), r.opts.ViewTime)
 	}
-	if v.ownRows() || v.fed <= 2 && v.due() <= ep.now() {
+	if v.ownRows() || v.fed <= 2 && r.fires(v, ep) {
 		b.bytes = math.MaxInt // neither can a command be divided, nor the timers of a moment
 	}
 	if v.divisible() && v.fed > 2 {

@@ -245,7 +245,7 @@ func (r *Runtime) tryView(ep *epochWork, v *view, aside bool) error {
 	if err := r.feedView(ep, v); err != nil {
 		return err
 	}
-	if v.fed > 0 || v.fresh || v.due() <= ep.now() {
+	if v.fed > 0 || v.fresh || r.fires(v, ep) {
 		r.allow(ep, v, aside)
 		if err := r.runView(ep, v); err != nil {
 			return err
@@ -293,7 +293,7 @@ func (r *Runtime) feedView(ep *epochWork, v *view) error {
 
 // runView computes a view and collects its changes.
 func (r *Runtime) runView(ep *epochWork, v *view) error {
-	st := viewState{Store: r.store, view: v, now: ep.now()}
+	st := viewState{Store: r.store, view: v, clock: func(t *timer) int64 { return r.clockOf(t, ep) }}
 	failed, err := v.run(&st, ep.commit.Number)
 	if err != nil {
 		return err
@@ -477,7 +477,7 @@ func (r *Runtime) hopeless(err error) bool {
 func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
 	for _, v := range ep.touched {
 		if v.ran {
-			v.timersCommitted(ep.now())
+			v.timersCommitted()
 		}
 		if v.ran && v.subs != nil {
 			v.feedSubscriptions(ep.commit.Number)

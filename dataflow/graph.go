@@ -38,8 +38,11 @@ type Node struct {
 	Window        *operator.WindowSpec        `json:"window,omitempty"`
 	TableFunction *operator.TableFunctionSpec `json:"tableFunction,omitempty"`
 	Temporal      *operator.TemporalSpec      `json:"temporal,omitempty"`
-	Checksum      *operator.ChecksumSpec      `json:"checksum,omitempty"` // the end of a sink's graph
-	Outbox        *operator.OutboxSpec        `json:"outbox,omitempty"`   // the end of a sink's graph
+	// Watermarks, of a node with timers: its clock is the least watermark of these
+	// streams, and not the epoch's.
+	Watermarks []RelationID           `json:"watermarks,omitempty"`
+	Checksum   *operator.ChecksumSpec `json:"checksum,omitempty"` // the end of a sink's graph
+	Outbox     *operator.OutboxSpec   `json:"outbox,omitempty"`   // the end of a sink's graph
 }
 
 // Timed says whether the graph has operators with timers.

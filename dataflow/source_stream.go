@@ -97,7 +97,7 @@ func (r *Runtime) settleStream(s *stream) {
 		}
 		r.dirty = r.dirty || s.positions != nil
 		s.positions = nil
-		if s.mark != nil {
+		if s.mark != nil && !r.isClock(s.spec.ID) {
 			s.mark.reset()
 		}
 		return

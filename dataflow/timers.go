@@ -25,12 +25,32 @@ const longestSleep = time.Second
 
 // timer is what the loop knows of the timers of one node.
 type timer struct {
-	fired, due int64 // as committed; see operator.Clock
-	next       int64 // due after the epoch under way, if set
+	streams    []RelationID // whose least watermark is the clock; none: the epoch's clock
+	fired, due int64        // as committed; see operator.Clock
+	at, next   int64        // the clock of the epoch under way, and what is due after it, if set
 	set        bool
 }
 
-func newTimer() *timer { return &timer{fired: math.MinInt64, due: math.MinInt64} }
+func newTimer(streams []RelationID) *timer {
+	return &timer{streams: streams, fired: math.MinInt64, due: math.MinInt64}
+}
+
+// clockOf is the clock of a timer in an epoch: noTime while a watermark is not
+// known.
+func (r *Runtime) clockOf(t *timer, ep *epochWork) int64 {
+	if len(t.streams) == 0 {
+		return ep.now()
+	}
+	least := int64(math.MaxInt64)
+	for _, id := range t.streams {
+		value := noTime
+		if s := r.streams[id]; s != nil && s.mark != nil {
+			value = s.mark.value
+		}
+		least = min(least, value)
+	}
+	return least
+}
 
 // timed says whether the view has operators with timers.
 func (v *view) timed() bool {
@@ -45,22 +65,32 @@ func (v *view) timed() bool {
 // Timed says whether any installed view has timers.
 func (r *Runtime) Timed() bool { return r.current().timed }
 
-// due returns when the view's next timer is due.
+// due returns when the view's next timer is due by the clock.
 func (v *view) due() int64 {
 	due := operator.NoTimer
 	for i := range v.nodes {
-		if t := v.nodes[i].timer; t != nil {
+		if t := v.nodes[i].timer; t != nil && len(t.streams) == 0 {
 			due = min(due, t.due)
 		}
 	}
 	return due
 }
 
+// fires says whether a timer of the view is due in the epoch.
+func (r *Runtime) fires(v *view, ep *epochWork) bool {
+	for i := range v.nodes {
+		if t := v.nodes[i].timer; t != nil && t.due <= r.clockOf(t, ep) {
+			return true
+		}
+	}
+	return false
+}
+
 // timersCommitted notes that the epoch in which the view ran is durable.
-func (v *view) timersCommitted(now int64) {
+func (v *view) timersCommitted() {
 	for i := range v.nodes {
 		if t := v.nodes[i].timer; t != nil && t.set {
-			t.fired, t.due = now, t.next
+			t.fired, t.due = t.at, t.next
 		}
 	}
 }
@@ -82,9 +112,7 @@ func (r *Runtime) clock() int64 { return max(r.store.Clock(), r.opts.Now().UnixM
 func (r *Runtime) markDue(ep *epochWork) {
 	r.list()
 	for _, v := range r.timed {
-		if v.due() <= ep.now() {
-			v.marked = true
-		}
+		v.marked = v.marked || r.fires(v, ep)
 	}
 }
 

@@ -92,7 +92,7 @@ func (v *view) buildNode(i int, build func(*Node) (operator.Operator, error)) (e
 		n.in = make([]operator.Delta, len(n.spec.Inputs))
 		n.op, err = build(n.spec)
 		if n.spec.Temporal != nil {
-			n.timer = newTimer()
+			n.timer = newTimer(n.spec.Watermarks)
 		}
 	}
 	return err
@@ -199,14 +199,14 @@ func (v *view) apply(n *node, st *viewState, epoch uint64, out *operator.Output)
 		idle = idle && n.in[j] == nil
 	}
 	st.timer = n.timer
-	if idle && !v.fresh && (n.timer == nil || n.timer.due > st.now) {
+	if idle && !v.fresh && (n.timer == nil || n.timer.due > st.clock(n.timer)) {
 		return nil, nil
 	}
 	if err := n.op.Apply(n.in, st, epoch, out); err != nil {
 		return nil, err
 	}
 	if n.timer != nil {
-		n.timer.next, n.timer.set = out.Due, true
+		n.timer.at, n.timer.next, n.timer.set = st.clock(n.timer), out.Due, true
 	}
 	if err := v.budget.spend(st.takeWritten()); err != nil {
 		return nil, err
@@ -233,8 +233,8 @@ func (v *view) release() {
 type viewState struct {
 	Store
 	view    *view
-	now     int64  // the epoch's clock
-	timer   *timer // of the operator that runs
+	clock   func(*timer) int64 // of a node's timers
+	timer   *timer             // of the operator that runs
 	changes []storage.ChangeSet
 	written int // bytes of changes since takeWritten
 }
@@ -245,12 +245,10 @@ func (s *viewState) takeWritten() int {
 	return n
 }
 
-// Clock returns the epoch's clock and what is known of the operator's timers.
+// Clock returns the clock of the operator that runs, which has timers, and what is
+// known of these.
 func (s *viewState) Clock() operator.Clock {
-	if s.timer == nil {
-		return operator.UnknownTimers(s.now)
-	}
-	return operator.Clock{Now: s.now, Fired: s.timer.fired, Due: s.timer.due}
+	return operator.Clock{Now: s.clock(s.timer), Fired: s.timer.fired, Due: s.timer.due}
 }
 
 // Change keeps the set for the epoch's commit.

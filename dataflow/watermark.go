@@ -3,6 +3,7 @@ package dataflow
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/streamdb/streamdb/connector"
@@ -177,6 +178,19 @@ func (s *stream) watches() bool { return s.mark != nil && s.reader != nil }
 func (s *stream) judgeWatermark(now int64) (value int64, behind int32) {
 	n, _, _ := s.reader.queue.size()
 	return s.mark.judge(s.positions, n > 0, s.reader.caughtUp(), now)
+}
+
+// isClock says whether a view's timers go by the watermark of a stream, which must
+// not be forgotten then.
+func (r *Runtime) isClock(id RelationID) bool {
+	for _, v := range r.views {
+		for i := range v.nodes {
+			if t := v.nodes[i].timer; t != nil && slices.Contains(t.streams, id) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // moveWatermarks brings the watermarks up to date with what the epoch cut.

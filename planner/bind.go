@@ -22,6 +22,8 @@ type binder struct {
 	// untyped lets the next SELECT keep literals of unknown type in its select
 	// list: the set operation that it is a side of gives them a type.
 	untyped bool
+	// closing is the SELECT that EMIT ON WINDOW CLOSE stands behind.
+	closing *ast.Select
 }
 
 // Bind binds a query. Parameters whose type nothing determines are 42P18.

@@ -20,6 +20,9 @@ func (b *binder) bindQuery(q *ast.SelectStmt, ctes *cteScope) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.bindEmit(q); err != nil {
+		return nil, err
+	}
 	query, err := b.bindBody(q.Body, q.OrderBy, ctes)
 	if err != nil {
 		return nil, err
@@ -40,7 +43,7 @@ func refuseClauses(q *ast.SelectStmt) error {
 		return notSupported(q.Position(), "WITH TIES is not supported yet")
 	case q.AsOf != nil:
 		return notSupported(q.AsOf.Position(), "AS OF is not supported yet")
-	case q.Emit != ast.EmitNone:
+	case q.Emit == ast.EmitChanges:
 		return notSupported(q.Position(), "EMIT is not supported yet")
 	}
 	return nil

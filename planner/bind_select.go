@@ -23,8 +23,9 @@ type selectBinder struct {
 	visible int  // targets before the hidden ones
 	untyped bool // literals in the select list keep their unknown type
 
-	subqueries      *attachments // of the select list, HAVING and ORDER BY
-	inputSubqueries *attachments // of arguments of aggregates
+	closing         *windowClosing // of EMIT ON WINDOW CLOSE
+	subqueries      *attachments   // of the select list, HAVING and ORDER BY
+	inputSubqueries *attachments   // of arguments of aggregates
 }
 
 // target is one output column, bound over the FROM row.
@@ -41,6 +42,7 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	if err := refuseSelect(sel); err != nil {
 		return nil, err
 	}
+	closes := b.closing == sel
 	untyped := b.untyped && !sel.Distinct
 	b.untyped = false
 	sel, expanded := expandSetTargets(sel)
@@ -63,6 +65,11 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	having, err := s.bindHaving()
 	if err != nil {
 		return nil, err
+	}
+	if closes {
+		if err := s.bindClosing(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.bindOrderBy(order); err != nil {
 		return nil, err
@@ -364,7 +371,7 @@ func (s *selectBinder) assemble(input Node, having *expr.Expr) (*Query, error) {
 				return nil, err
 			}
 		}
-		input = &Aggregate{Input: input, Keys: s.keys, Calls: s.aggs.calls}
+		input = s.closed(&Aggregate{Input: input, Keys: s.keys, Calls: s.aggs.calls})
 		number = func(col int, t types.Type) (*expr.Expr, error) { return s.overGroups(expr.Column(col, t)) }
 	}
 	if input, err = s.subqueries.replace(input, number, append([]*expr.Expr{having}, project...), func(es []*expr.Expr) {

@@ -66,9 +66,10 @@ func (b *binder) bindWindow(t *ast.FuncTable, call *ast.FuncCall, ctes *cteScope
 	if len(s.columns) > 0 {
 		relation = s.columns[0].relation
 	}
-	for _, name := range []string{"window_start", "window_end"} {
-		s.columns = append(s.columns, scopeColumn{relation: relation, name: name, typ: time.Type})
-	}
+	of := eventTime(input, time)
+	s.columns = append(s.columns,
+		scopeColumn{relation: relation, name: "window_start", typ: time.Type, window: windowBound{kind: windowStart, of: of}},
+		scopeColumn{relation: relation, name: "window_end", typ: time.Type, window: windowBound{kind: windowEnd, of: of}})
 	if s.star != nil {
 		s.star = append(s.star, len(s.columns)-2, len(s.columns)-1)
 	}

@@ -125,8 +125,10 @@ func (l *lowerer) mapNode(m *Map, above columnSet) (int, error) {
 	input := m.Input.Types()
 	need := make(columnSet, len(input))
 	need.read(m.Filter)
-	for _, e := range m.Project {
-		need.read(e)
+	for i, e := range m.Project {
+		if above[i] {
+			need.read(e)
+		}
 	}
 	for c := range input {
 		need[c] = need[c] || m.Project == nil && above[c]

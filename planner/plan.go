@@ -145,6 +145,8 @@ func (u *Union) Inputs() []Node { return u.Sides }
 type Temporal struct {
 	Input  Node
 	Bounds []expr.ClockBound
+	// Streams, if there are any, have the clock: it is their least watermark.
+	Streams []catalog.ID
 }
 
 // Types implements Node.

@@ -32,7 +32,7 @@ func testCatalog(t testing.TB) *catalog.Catalog {
 		t.Fatal(err)
 	}
 	d := cat.Draft()
-	bids := &catalog.Object{ID: d.NewID(), Schema: "public", Name: "bids", Kind: catalog.Stream, AppendOnly: true,
+	bids := &catalog.Object{ID: d.NewID(), Schema: "public", Name: "bids", Kind: catalog.Stream, AppendOnly: true, Watermark: &catalog.Watermark{Column: 4},
 		Columns: []catalog.Column{{Name: "auction", Type: types.Int8}, {Name: "bidder", Type: types.Int8},
 			{Name: "price", Type: types.Int8}, {Name: "channel", Type: types.Text}, {Name: "date_time", Type: types.Timestamp}}}
 	totals := &catalog.Object{ID: d.NewID(), Schema: "public", Name: "totals", Kind: catalog.MaterializedView,

@@ -105,7 +105,7 @@ func nodeText(n Node) string {
 	case *Temporal:
 		parts := make([]string, len(n.Bounds))
 		for i, b := range n.Bounds {
-			parts[i] = boundText(b.Value.String(), b.Shift, b.Until)
+			parts[i] = boundText(clockName(len(n.Streams)), b.Value.String(), b.Shift, b.Until)
 		}
 		return "while " + strings.Join(parts, " and ")
 	case *TopK:
@@ -225,7 +225,7 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 	case n.Upsert != nil:
 		return fmt.Sprintf("upsert by %v", n.Upsert.Key)
 	case n.Temporal != nil:
-		return temporalSpecText(n.Temporal)
+		return temporalSpecText(n.Temporal, len(n.Watermarks))
 	case n.Window != nil:
 		w := n.Window
 		return windowText(fmt.Sprintf("window of #%d", w.Time), w.Step, w.Steps, w.Cumulate, w.Zone)
@@ -278,21 +278,29 @@ func joinSpecText(j *operator.JoinSpec) string {
 	return text
 }
 
+// clockName is what the clock of a temporal filter is.
+func clockName(streams int) string {
+	if streams > 0 {
+		return "watermark"
+	}
+	return "now"
+}
+
 // boundText is a bound of the clock as a comparison.
-func boundText(value string, shift int64, until bool) string {
+func boundText(clock, value string, shift int64, until bool) string {
 	if shift != 0 {
 		value += fmt.Sprintf(" %+d us", shift)
 	}
-	return map[bool]string{true: "now < ", false: "now >= "}[until] + value
+	return clock + map[bool]string{true: " < ", false: " >= "}[until] + value
 }
 
-func temporalSpecText(t *operator.TemporalSpec) string {
+func temporalSpecText(t *operator.TemporalSpec, streams int) string {
 	var parts []string
 	for _, b := range t.From {
-		parts = append(parts, boundText(fmt.Sprintf("#%d", b.Column), b.Shift, false))
+		parts = append(parts, boundText(clockName(streams), fmt.Sprintf("#%d", b.Column), b.Shift, false))
 	}
 	for _, b := range t.Until {
-		parts = append(parts, boundText(fmt.Sprintf("#%d", b.Column), b.Shift, true))
+		parts = append(parts, boundText(clockName(streams), fmt.Sprintf("#%d", b.Column), b.Shift, true))
 	}
 	return "while " + strings.Join(parts, " and ")
 }

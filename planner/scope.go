@@ -42,6 +42,7 @@ type scopeColumn struct {
 	object   *catalog.Object // of a column of a stored or system relation
 	number   int             // of the column in object
 	hidden   bool            // merged away by USING: reachable by its qualified name only
+	window   windowBound     // of a window function's columns; window_end is behind window_start
 }
 
 // cteScope is a chain of the WITH queries in reach, the innermost first.

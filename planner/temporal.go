@@ -74,7 +74,7 @@ func clockBounds(filter *expr.Expr) (rest *expr.Expr, bounds []expr.ClockBound, 
 
 // sinkTemporal moves temporal filters down.
 func sinkTemporal(n Node) Node {
-	if t, ok := n.(*Temporal); ok {
+	if t, ok := n.(*Temporal); ok && t.Streams == nil {
 		return temporal(t.Input, t.Bounds)
 	}
 	return n
@@ -165,5 +165,9 @@ func (l *lowerer) prunedTemporal(t *Temporal, above columnSet) (node int, at []i
 	if node, err = l.lower(below, allColumns(len(spec.Input))); err != nil {
 		return 0, nil, err
 	}
-	return l.add(dataflow.Node{Inputs: []int{node}, Temporal: spec}), at, nil
+	out := dataflow.Node{Inputs: []int{node}, Temporal: spec}
+	for _, id := range t.Streams {
+		out.Watermarks = append(out.Watermarks, dataflow.RelationID(id))
+	}
+	return l.add(out), at, nil
 }

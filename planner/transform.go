@@ -19,7 +19,7 @@ func rebuild(n Node, inputs []Node) Node {
 	case *TopK:
 		return &TopK{Input: inputs[0], Order: n.Order, Limit: n.Limit, Offset: n.Offset}
 	case *Temporal:
-		return &Temporal{Input: inputs[0], Bounds: n.Bounds}
+		return &Temporal{Input: inputs[0], Bounds: n.Bounds, Streams: n.Streams}
 	case *Window:
 		return n.over(inputs[0], n.Time)
 	case *Join:
@@ -82,7 +82,7 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
 		case *Temporal:
-			out := &Temporal{Input: n.Input}
+			out := &Temporal{Input: n.Input, Streams: n.Streams}
 			for _, b := range n.Bounds {
 				b.Value = f(b.Value)
 				out.Bounds = append(out.Bounds, b)
