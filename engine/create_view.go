@@ -38,6 +38,9 @@ func (s *Session) createMaterializedView(ctx context.Context, st *ast.CreateMate
 		return "", err
 	}
 	defer restore()
+	if err := noParameters(st.Query); err != nil {
+		return "", err
+	}
 	q, err := s.bindView(st.Query, st.Columns, st.Name)
 	if err != nil {
 		return "", err
@@ -128,6 +131,9 @@ func (s *Session) createView(ctx context.Context, st *ast.CreateView) (string, e
 	}
 	if exists, err := s.existing(schema, st.Name, st.IfNotExists); exists || err != nil {
 		return tag, err
+	}
+	if err := noParameters(st.Query); err != nil {
+		return "", err
 	}
 	given, options, err := settingOptions(st.Options)
 	if err != nil {

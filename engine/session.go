@@ -193,6 +193,29 @@ func (s *Session) Prepare(ctx context.Context, st *Statement, paramTypes []types
 	return p, nil
 }
 
+// PrepareSimple binds a statement of the simple protocol, which has no parameters.
+func (s *Session) PrepareSimple(ctx context.Context, st *Statement) (*Prepared, error) {
+	if err := s.tx.allow(st); err != nil {
+		return nil, err
+	}
+	if err := noParameters(st.parsed.Stmt); err != nil {
+		s.tx.fail()
+		return nil, err
+	}
+	return s.Prepare(ctx, st, nil)
+}
+
+// noParameters refuses parameters where none can be given.
+func noParameters(n ast.Node) (err error) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if p, ok := n.(*ast.Param); ok && err == nil {
+			err = sqlerr.New(sqlerr.UndefinedParameter, "there is no parameter $%d", p.Number).At(p.Position())
+		}
+		return err == nil
+	})
+	return err
+}
+
 // prepare is the switch over statements: each case sets run, and Columns when
 // rows come back.
 func (s *Session) prepare(p *Prepared) error {

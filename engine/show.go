@@ -35,11 +35,15 @@ func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
 	if !ok {
 		return sqlerr.New(sqlerr.FeatureNotSupported, "SHOW %s is not supported yet", st.Kind).At(st.Position())
 	}
+	if err := s.checkShowFrom(st); err != nil {
+		return err
+	}
 	p.Columns = textColumns("schema", "name", "type")
 	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
 		var out [][]string
+		of := s.shownRelation(st)
 		for _, o := range s.engine.catalog.Load().Objects() {
-			match, err := matchesShow(o, kinds, st)
+			match, err := matchesShow(o, kinds, st, of)
 			if err != nil {
 				return "", err
 			}
@@ -52,9 +56,36 @@ func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
 	return nil
 }
 
-// matchesShow says whether SHOW lists an object: by kind, FROM and LIKE.
-func matchesShow(o *catalog.Object, kinds []catalog.Kind, st *ast.ShowObjects) (bool, error) {
-	if !slices.Contains(kinds, o.Kind) || st.From != nil && o.Schema != st.From.Name {
+// shownRelation is the relation whose indexes SHOW INDEXES FROM lists, nil where
+// FROM is a schema or missing.
+func (s *Session) shownRelation(st *ast.ShowObjects) *catalog.Object {
+	if st.Kind != "INDEXES" || st.From == nil {
+		return nil
+	}
+	return s.lookup(st.From)
+}
+
+// checkShowFrom refuses what does not exist.
+func (s *Session) checkShowFrom(st *ast.ShowObjects) error {
+	switch {
+	case st.From == nil || st.From.Schema() == "" && s.engine.catalog.Load().HasSchema(st.From.Name):
+		return nil
+	case st.Kind == "INDEXES":
+		_, err := s.namedRelation(st.From, st.Position())
+		return err
+	}
+	return sqlerr.New(sqlerr.InvalidSchemaName, "schema %q does not exist", st.From.Name).At(st.From.Position())
+}
+
+// matchesShow says whether SHOW lists an object: by kind, FROM (a schema, or the
+// relation that an index is of) and LIKE.
+func matchesShow(o *catalog.Object, kinds []catalog.Kind, st *ast.ShowObjects, of *catalog.Object) (bool, error) {
+	switch {
+	case !slices.Contains(kinds, o.Kind):
+		return false, nil
+	case of != nil && !slices.Contains(o.DependsOn, of.ID):
+		return false, nil
+	case of == nil && st.From != nil && o.Schema != st.From.Name:
 		return false, nil
 	}
 	if st.Like == nil {

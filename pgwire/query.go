@@ -40,7 +40,7 @@ func (c *conn) simpleQuery(ctx context.Context, text string) {
 }
 
 func (c *conn) simpleStatement(ctx context.Context, st *engine.Statement) error {
-	p, err := c.session.Prepare(ctx, st, nil)
+	p, err := c.session.PrepareSimple(ctx, st)
 	if err != nil {
 		return err
 	}

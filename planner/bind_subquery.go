@@ -128,12 +128,14 @@ func (b *binder) column(ref *ast.ColumnRef, c *exprContext) (*expr.Expr, error) 
 	if system, systemErr := b.systemColumn(ref, c.scope); system != nil || systemErr != nil {
 		return system, systemErr
 	}
+	wholeRow := isWholeRow(ref, c.scope)
 	level := 1
 	for o := b.outer; o != nil; o = o.parent {
 		if o.hidden {
 			level++
 			continue
 		}
+		wholeRow = wholeRow || isWholeRow(ref, o.context.scope)
 		e, outerErr := o.context.scope.column(ref)
 		if outerErr == nil {
 			e.Col += level << outerShift
@@ -144,7 +146,16 @@ func (b *binder) column(ref *ast.ColumnRef, c *exprContext) (*expr.Expr, error) 
 		}
 		level++
 	}
+	if wholeRow {
+		return nil, notSupported(ref.Position(), "a whole row (%q) as a value is not supported yet", ref.Name).
+			WithHint("Name its columns, or write %s.* in a select list.", ast.QuoteIdent(ref.Name))
+	}
 	return nil, err
+}
+
+// isWholeRow says whether a name that is no column's is a relation's.
+func isWholeRow(ref *ast.ColumnRef, s *scope) bool {
+	return len(ref.Qualifier) == 0 && s.hasRelation(ref.Name)
 }
 
 // bindInner binds a subquery of an expression. Its order means nothing without
