@@ -23,7 +23,10 @@ CREATE VIEW v AS SELECT id FROM t;
 CREATE INDEX t_name_idx ON t (name)`
 
 // textRows collects a result as text.
-type textResult struct{ lines []string }
+type textResult struct {
+	env   *types.Env
+	lines []string
+}
 
 func (r *textResult) Batch(b *zset.Batch) error {
 	for i := range b.Len() {
@@ -35,7 +38,7 @@ func (r *textResult) Batch(b *zset.Batch) error {
 				cells[c] = "NULL"
 				continue
 			}
-			cells[c] = strings.ReplaceAll(string(types.AppendText(nil, v.Type, v.Datum(row), nil)), "\n", `\n`)
+			cells[c] = strings.ReplaceAll(string(types.AppendText(nil, v.Type, v.Datum(row), r.env)), "\n", `\n`)
 		}
 		for range b.WeightAt(row) {
 			r.lines = append(r.lines, strings.Join(cells, "|"))
@@ -84,7 +87,7 @@ func answer(ctx context.Context, s *Session, text string) string {
 			}
 			out = append(out, strings.Join(names, ", "))
 		}
-		var rows textResult
+		rows := textResult{env: s.Env()}
 		if _, err = s.Execute(ctx, p, nil, &rows); err != nil {
 			break
 		}

@@ -81,7 +81,14 @@ func (s *Session) Close() {
 func (s *Session) PID() int32 { return s.pid }
 
 // Env returns how values are read and printed now.
-func (s *Session) Env() *types.Env { return s.settings.env() }
+func (s *Session) Env() *types.Env {
+	env := s.settings.env()
+	env.ObjectName = func(t types.Type, oid int64) string {
+		kind, _ := expr.ObjectKind(t)
+		return expr.ObjectName(&expr.Env{Objects: &s.objects}, kind, oid)
+	}
+	return env
+}
 
 // Parameters calls fn for every parameter that clients are told of at start.
 func (s *Session) Parameters(fn func(name, value string)) {

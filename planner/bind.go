@@ -36,9 +36,6 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 	if query.Params, err = b.finishParams(); err != nil {
 		return nil, err
 	}
-	if err := b.nameObjects(query); err != nil {
-		return nil, err
-	}
 	query.Views = b.views
 	if env.InView {
 		return query, query.freeze(env.Expr, true)

@@ -100,10 +100,10 @@ func (b *binder) nameCast(kind string, e *ast.CastExpr, c *exprContext) (*expr.E
 // objectCast binds casts between names and regclass, regtype and regproc; nil,
 // nil for other casts.
 func (b *binder) objectCast(arg *expr.Expr, to types.Type) (*expr.Expr, error) {
-	if kind, ok := objectKind(to); ok && isText(arg.Type) {
+	if kind, ok := expr.ObjectKind(to); ok && isText(arg.Type) {
 		return b.objectConstant(kind, to.Base(), arg)
 	}
-	if kind, ok := objectKind(arg.Type); ok && isText(to) {
+	if kind, ok := expr.ObjectKind(arg.Type); ok && isText(to) {
 		return b.objectName(kind, arg)
 	}
 	return nil, nil
@@ -115,18 +115,6 @@ func (b *binder) objectName(kind string, arg *expr.Expr) (*expr.Expr, error) {
 
 func textConstant(s string) *expr.Expr {
 	return expr.Constant(types.Text, types.Datum{Bytes: []byte(s)})
-}
-
-func objectKind(t types.Type) (string, bool) {
-	switch t.Base() {
-	case types.Regclass:
-		return "class", true
-	case types.Regtype:
-		return "type", true
-	case types.Regproc:
-		return "proc", true
-	}
-	return "", false
 }
 
 func isText(t types.Type) bool {
@@ -158,38 +146,6 @@ func (b *binder) objectConstant(kind string, t types.Type, arg *expr.Expr) (*exp
 		return nil, sqlerr.From(err).At(arg.Pos)
 	}
 	return expr.Constant(t, types.Datum{Int: oid}), nil
-}
-
-// nameObjects makes the names of regclass and its kin, which clients read, of
-// the OIDs in a query's visible columns.
-func (b *binder) nameObjects(q *Query) error {
-	ts := q.Types()
-	found := false
-	project := identityOr(nil, q.Root)
-	for i, t := range ts {
-		kind, ok := objectKind(t)
-		if !ok {
-			continue
-		}
-		var err error
-		if project[i], err = b.objectName(kind, project[i]); err != nil {
-			return err
-		}
-		found = true
-	}
-	if !found {
-		return nil
-	}
-	// Sort keys keep the OIDs: hidden columns behind.
-	for i := range q.Order {
-		c := q.Order[i].Column
-		if project[c].Op != expr.OpColumn {
-			project = append(project, expr.Column(c, q.Root.Types()[c]))
-			q.Order[i].Column = len(project) - 1
-		}
-	}
-	q.Root = &Map{Input: q.Root, Project: project}
-	return nil
 }
 
 // systemColumn binds tableoid, and the columns of row versions, which are 0

@@ -115,21 +115,40 @@ func formatType(oid int64, typmod int32) string {
 	return t.String()
 }
 
+// ObjectName is the name by which an object is printed, as a regclass or its kin;
+// its number where it has none.
+func ObjectName(env *Env, kind string, oid int64) string {
+	if kind == "type" {
+		return formatType(oid, -1)
+	}
+	if env != nil && env.Objects != nil {
+		if name, ok := env.Objects.Describe(kind, oid); ok {
+			return name
+		}
+	}
+	if oid == 0 {
+		return "-"
+	}
+	return strconv.FormatInt(oid, 10)
+}
+
+// ObjectKind says what the values of regclass, regtype and regproc name.
+func ObjectKind(t types.Type) (kind string, ok bool) {
+	switch t.Base() {
+	case types.Regclass:
+		return "class", true
+	case types.Regtype:
+		return "type", true
+	case types.Regproc:
+		return "proc", true
+	}
+	return "", false
+}
+
 // addNames registers what turns OIDs to names and back.
 func (t *tables) addNames() {
 	t.fn("object_name(text,oid) text", describing(func(env *Env, kind []byte, oid int64) (string, bool) {
-		if string(kind) == "type" {
-			return formatType(oid, -1), true
-		}
-		if env != nil && env.Objects != nil {
-			if name, ok := env.Objects.Describe(string(kind), oid); ok {
-				return name, true
-			}
-		}
-		if oid == 0 {
-			return "-", true
-		}
-		return strconv.FormatInt(oid, 10), true
+		return ObjectName(env, string(kind), oid), true
 	}), isStable, internal)
 	for _, kind := range []string{"class", "type"} {
 		t.fn("reg"+kind+"_of(text) reg"+kind, func(s *site) (kernel, error) {

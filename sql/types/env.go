@@ -54,6 +54,9 @@ type Env struct {
 	// Now gives the moment that 'now', 'today', 'tomorrow' and 'yesterday' mean;
 	// without it these are refused with 0A000.
 	Now func() time.Time
+	// ObjectName gives the name that a value of regclass, regtype or regproc is
+	// printed as; nil: its number.
+	ObjectName func(t Type, oid int64) string
 }
 
 func (e *Env) zone() *time.Location {

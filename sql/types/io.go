@@ -119,6 +119,10 @@ func AppendText(dst []byte, t Type, d Datum, env *Env) []byte {
 		return AppendUUID(dst, d.Bytes)
 	case Record:
 		return appendRecordText(dst, d.Bytes, env)
+	case Regclass, Regtype, Regproc:
+		if env != nil && env.ObjectName != nil {
+			return append(dst, env.ObjectName(t.Base(), d.Int)...)
+		}
 	}
 	if t.IsArray() {
 		return appendArrayText(dst, t, d.Bytes, env)
