@@ -39,6 +39,10 @@ func (o *LogOptions) segmentSize() int64 {
 //     begins a new segment, which bounds the one with the tail.
 //   - A record that is damaged although later ones are whole was durable once:
 //     Replay then fails with XX001 instead of forgetting what was acknowledged.
+//   - So is one that the control file says was on the disk: all that were when
+//     the log was closed, opened or cut last. A record behind them that is not whole,
+//     and the last, was either torn by a crash before it was acknowledged or damaged
+//     after it was: its bytes cannot tell, and it counts as torn.
 //   - After an error of a write or of fdatasync nobody knows what is on disk:
 //     the log is broken, and the process has to open it anew. Only an error in
 //     making a new segment (disk full) leaves it as before.
@@ -183,6 +187,19 @@ func (l *FileLog) Append(epoch uint64, parts ...[]byte) error {
 	return nil
 }
 
+// Sync implements Log.
+func (l *FileLog) Sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.writable(); err != nil || l.active == nil {
+		return err
+	}
+	if err := l.fdatasync(l.active); err != nil {
+		return l.breaks(fileError(err, "could not sync the log"))
+	}
+	return nil
+}
+
 func (l *FileLog) writable() error {
 	switch {
 	case l.state == logClosed:
@@ -268,7 +285,8 @@ func (l *FileLog) stamp() error {
 		next = max(next, l.segments[i].incarnation)
 	}
 	next++
-	if err := l.control.update(func(s *logControlState) { s.incarnation = next }); err != nil {
+	// What Replay has read it has synced.
+	if err := l.control.update(func(s *logControlState) { s.incarnation, s.durable = next, l.nextSeq }); err != nil {
 		return err
 	}
 	l.incarnation = next
@@ -315,6 +333,9 @@ func (l *FileLog) Close() error {
 	if l.active != nil {
 		if l.opts.NoSync && l.broken == nil {
 			err = l.fdatasync(l.active)
+		}
+		if err == nil && l.broken == nil {
+			err = l.control.update(func(s *logControlState) { s.durable = l.nextSeq })
 		}
 		err = errors.Join(err, l.active.Close())
 	}

@@ -51,6 +51,28 @@ func logTestReplay(t testing.TB, l *FileLog) (epochs []uint64, err error) {
 // logTestWrite appends the epochs from .. to to the log in dir.
 func logTestWrite(t testing.TB, dir string, opts LogOptions, from, to uint64) {
 	t.Helper()
+	if err := logTestAppend(t, dir, opts, from, to).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logTestCrash is logTestWrite by a process that is killed at the end.
+func logTestCrash(t testing.TB, dir string, opts LogOptions, from, to uint64) {
+	t.Helper()
+	logTestKill(t, logTestAppend(t, dir, opts, from, to))
+}
+
+// logTestKill ends the log as the end of its process would.
+func logTestKill(t testing.TB, l *FileLog) {
+	t.Helper()
+	l.state = logClosed
+	if err := errors.Join(l.active.Close(), l.control.file.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func logTestAppend(t testing.TB, dir string, opts LogOptions, from, to uint64) *FileLog {
+	t.Helper()
 	l := logTestOpen(t, dir, opts)
 	if _, err := logTestReplay(t, l); err != nil {
 		t.Fatal(err)
@@ -60,9 +82,7 @@ func logTestWrite(t testing.TB, dir string, opts LogOptions, from, to uint64) {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	return l
 }
 
 func logTestSegments(t testing.TB, dir string) []string {
@@ -107,7 +127,7 @@ func TestLogTornTail(t *testing.T) {
 		for _, how := range []string{"truncated", "zeros", "garbage"} {
 			dir := t.TempDir()
 			opts := LogOptions{SegmentSize: 1 << 20}
-			logTestWrite(t, dir, opts, 1, last)
+			logTestCrash(t, dir, opts, 1, last)
 			path := logTestSegments(t, dir)[0]
 			switch how {
 			case "truncated":
@@ -143,11 +163,53 @@ func TestLogDamageInTheMiddle(t *testing.T) {
 	}
 	// Without sync, pages reach the disk in any order.
 	dir := t.TempDir()
-	logTestWrite(t, dir, LogOptions{NoSync: true}, 1, 6)
+	logTestCrash(t, dir, LogOptions{NoSync: true}, 1, 6)
 	logTestPatch(t, logTestSegments(t, dir)[0], offsets[2]+70, []byte{0x5a, 0xc3})
 	got, err := logTestReplay(t, logTestOpen(t, dir, LogOptions{}))
 	if err != nil || fmt.Sprint(got) != "[1 2]" {
 		t.Errorf("without sync: %v, %v", got, err)
+	}
+}
+
+// The last record is no torn tail where the control file says that it was on the
+// disk: after a clean stop, or when the log was opened or cut since. Else nobody can
+// tell.
+func TestLogDamageAtTheEnd(t *testing.T) {
+	offsets := logTestOffsets(1, 6)
+	cases := map[string]func(dir string){
+		"closed":           func(dir string) { logTestWrite(t, dir, LogOptions{}, 1, 6) },
+		"closed, not sync": func(dir string) { logTestWrite(t, dir, LogOptions{NoSync: true}, 1, 6) },
+		"opened since": func(dir string) {
+			logTestCrash(t, dir, LogOptions{}, 1, 6)
+			l := logTestOpen(t, dir, LogOptions{})
+			if _, err := logTestReplay(t, l); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.stamp(); err != nil { // and then no segment could be made
+				t.Fatal(err)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"cut since": func(dir string) {
+			l := logTestAppend(t, dir, LogOptions{}, 1, 6)
+			if err := l.Cut(3); err != nil {
+				t.Fatal(err)
+			}
+			logTestKill(t, l)
+		},
+	}
+	for name, write := range cases {
+		for _, off := range []int64{offsets[5], offsets[5] + 40, offsets[5] + logRecordHeaderSize, offsets[6] - logRecordAlign - 1} {
+			dir := t.TempDir()
+			write(dir)
+			logTestPatch(t, logTestSegments(t, dir)[0], off, []byte{0x5a, 0xc3})
+			_, err := logTestReplay(t, logTestOpen(t, dir, LogOptions{}))
+			if sqlerr.Code(err) != sqlerr.DataCorrupted {
+				t.Errorf("%s, offset %d: %v", name, off, err)
+			}
+		}
 	}
 }
 
@@ -177,9 +239,6 @@ func TestLogMissingFiles(t *testing.T) {
 		if err == nil {
 			_, err = logTestReplay(t, l)
 			l.Close()
-		}
-		if i == 2 {
-			continue // that the last segment is missing, nobody can see here
 		}
 		if sqlerr.Code(err) != sqlerr.DataCorrupted {
 			t.Errorf("without %s: %v", filepath.Base(paths[i]), err)
@@ -225,7 +284,7 @@ func TestLogStaleRecords(t *testing.T) {
 func TestLogIncarnation(t *testing.T) {
 	dir := t.TempDir()
 	opts := LogOptions{NoSync: true}
-	logTestWrite(t, dir, opts, 1, 3)
+	logTestCrash(t, dir, opts, 1, 3)
 	path := logTestSegments(t, dir)[0]
 	whole, err := os.ReadFile(path)
 	if err != nil {
@@ -233,7 +292,7 @@ func TestLogIncarnation(t *testing.T) {
 	}
 	off := logTestOffsets(1, 3)[1]
 	logTestPatch(t, path, off, make([]byte, 4)) // record 2 is lost, 3 is not
-	logTestWrite(t, dir, opts, 2, 2)
+	logTestCrash(t, dir, opts, 2, 2)
 	logTestPatch(t, path, off, whole[off:off+4]) // and comes back from the dead
 	got, err := logTestReplay(t, logTestOpen(t, dir, opts))
 	if err != nil || fmt.Sprint(got) != "[1 2]" {
@@ -258,7 +317,7 @@ func TestLogControlTorn(t *testing.T) {
 		}
 	}
 	version := l.control.state().version
-	l.Close()
+	logTestKill(t, l)
 	control := filepath.Join(dir, "control")
 	logTestPatch(t, control, int64(version%2)*logControlSlot+40, []byte{1, 2, 3})
 	l = logTestOpen(t, dir, LogOptions{})

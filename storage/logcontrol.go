@@ -16,7 +16,8 @@ const (
 	logControlSize = 2 * logControlSlot
 )
 
-// logControl is the small file beside the segments that says what was cut. Its
+// logControl is the small file beside the segments that says what was cut, and
+// from which record on the end of the log may be torn. Its
 // two slots are written in turns, so that a torn write leaves the other one.
 type logControl struct {
 	file *os.File
@@ -29,6 +30,9 @@ type logControlState struct {
 	incarnation uint64 // of the last opening that wrote
 	cutEpoch    uint64 // records up to here are not replayed
 	firstSeq    uint64 // no record before this one is needed
+	// durable: all records before this one were on the disk. 0: unknown, as in
+	// files of programs that did not write it.
+	durable uint64
 }
 
 func (s *logControlState) encode() []byte {
@@ -38,6 +42,7 @@ func (s *logControlState) encode() []byte {
 	binary.LittleEndian.PutUint64(b[24:], s.incarnation)
 	binary.LittleEndian.PutUint64(b[32:], s.cutEpoch)
 	binary.LittleEndian.PutUint64(b[40:], s.firstSeq)
+	binary.LittleEndian.PutUint64(b[48:], s.durable)
 	binary.LittleEndian.PutUint32(b[8:], logChecksum(b[12:]))
 	return b
 }
@@ -48,6 +53,7 @@ func logDecodeControl(b []byte) (logControlState, bool) {
 		incarnation: binary.LittleEndian.Uint64(b[24:]),
 		cutEpoch:    binary.LittleEndian.Uint64(b[32:]),
 		firstSeq:    binary.LittleEndian.Uint64(b[40:]),
+		durable:     binary.LittleEndian.Uint64(b[48:]),
 	}
 	ok := binary.LittleEndian.Uint64(b) == logControlMagic &&
 		binary.LittleEndian.Uint32(b[8:]) == logChecksum(b[12:64])

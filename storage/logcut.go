@@ -20,11 +20,24 @@ func (l *FileLog) Cut(epoch uint64) error {
 	if err != nil {
 		return err
 	}
-	err = l.control.update(func(s *logControlState) { s.cutEpoch, s.firstSeq = epoch, firstSeq })
+	durable := l.durable()
+	err = l.control.update(func(s *logControlState) {
+		s.cutEpoch, s.firstSeq, s.durable = epoch, firstSeq, max(s.durable, durable)
+	})
 	if err != nil {
 		return err
 	}
 	return l.recycle(l.drop(n, epoch))
+}
+
+// durable returns the record before which all are known to be on the disk.
+func (l *FileLog) durable() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opts.NoSync || l.broken != nil {
+		return 0
+	}
+	return l.nextSeq
 }
 
 // cuttable returns how many of the oldest segments hold nothing beyond epoch,

@@ -37,6 +37,9 @@ func (l *FileLog) Replay(fn func(epoch uint64, record []byte) error) error {
 		}
 	}
 	l.nextSeq = max(r.seq, control.firstSeq)
+	if l.nextSeq < control.durable {
+		return fileCorrupt("the log in %q ends before record %d, but all before record %d were on the disk", l.dir, l.nextSeq, control.durable)
+	}
 	l.lastEpoch = max(r.epoch, control.cutEpoch)
 	l.state = logReady
 	return nil

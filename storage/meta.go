@@ -16,9 +16,6 @@ import (
 
 // BadgerOptions configures OpenBadger. The zero value is usable.
 type BadgerOptions struct {
-	// NoSync leaves out the sync of each commit: a crash of the machine may
-	// then lose the last ones, a crash of the process loses none.
-	NoSync bool
 	// MemTableSize is the size of Badger's memtables in bytes, 8 MiB if 0, at
 	// least 4 MiB.
 	MemTableSize int64
@@ -137,7 +134,9 @@ func metaBadgerOptions(dir string, opts BadgerOptions) badger.Options {
 		size = max(opts.MemTableSize, metaMinMemTableSize)
 	}
 	o := badger.DefaultOptions(dir)
-	o.SyncWrites = !opts.NoSync
+	// Also with sync off: the manifest says what may be deleted, the log behind what is
+	// flushed and runs that were merged, so it must not go back to a former state.
+	o.SyncWrites = true
 	o.NumVersionsToKeep = 1
 	o.DetectConflicts = false
 	o.MetricsEnabled = false

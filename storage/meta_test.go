@@ -254,7 +254,7 @@ func TestMetaSum(t *testing.T) {
 // the value log.
 func TestBadgerSpace(t *testing.T) {
 	dir := t.TempDir()
-	b, err := OpenBadger(dir, BadgerOptions{NoSync: true})
+	b, err := OpenBadger(dir, BadgerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,14 +186,13 @@ func openSeams(o Options) (s Seams, err error) {
 			}
 		}
 	}()
-	noSync := o.Sync == SyncOff
 	// Badger refuses later than Commit does: an epoch that Commit let pass must
 	// find room for its catalog changes.
 	minFree := o.MinFree
 	if minFree > 0 {
 		minFree = minFree/4 + 1
 	}
-	badger, err := OpenBadger(filepath.Join(o.Dir, "meta"), BadgerOptions{NoSync: noSync, MinFree: minFree, Logger: o.Log})
+	badger, err := OpenBadger(filepath.Join(o.Dir, "meta"), BadgerOptions{MinFree: minFree, Logger: o.Log})
 	if err != nil {
 		return s, err
 	}
@@ -203,7 +202,7 @@ func openSeams(o Options) (s Seams, err error) {
 		return s, err
 	}
 	opened = append(opened, files.Close)
-	log, err := OpenFileLog(filepath.Join(o.Dir, "log"), LogOptions{NoSync: noSync})
+	log, err := OpenFileLog(filepath.Join(o.Dir, "log"), LogOptions{NoSync: o.Sync == SyncOff})
 	if err != nil {
 		return s, err
 	}

@@ -17,7 +17,7 @@ type Meta interface {
 	// Scan calls fn for the keys with the prefix, in order. The slices are
 	// valid only during the call.
 	Scan(prefix []byte, fn func(key, value []byte) error) error
-	// Commit applies all changes in one durable transaction.
+	// Commit applies all changes in one durable transaction, also with sync off.
 	Commit(changes []MetaChange) error
 	Close() error
 }
@@ -30,6 +30,8 @@ type Log interface {
 	// one that wraps ErrBroken leaves it broken: nobody knows whether the record
 	// is there, and every later Append fails, too.
 	Append(epoch uint64, parts ...[]byte) error
+	// Sync makes all that was appended durable. An error breaks the log.
+	Sync() error
 	// Replay calls fn for every whole record after the last cut, in order. The
 	// slice is valid only during the call. To be called once, before Append.
 	Replay(fn func(epoch uint64, record []byte) error) error

@@ -314,13 +314,26 @@ func (s *Store) applyMeta(ep *Epoch) error {
 		changes = append(changes, arrChange(arr, st))
 	}
 	changes = append(changes, metaEpochChange(ep.Number))
-	err := s.seams.Meta.Commit(changes)
+	err := s.syncLog()
+	if err == nil {
+		err = s.seams.Meta.Commit(changes)
+	}
 	clear(changes)
 	s.metaBuf = changes[:0]
 	if err != nil {
 		return fmt.Errorf("could not write catalog changes: %w", err)
 	}
 	return nil
+}
+
+// syncLog makes the log durable where Append does not wait for that, before Meta gets
+// what belongs to its last epoch: a crash of the machine must not leave a catalog that
+// is ahead of the log.
+func (s *Store) syncLog() error {
+	if s.opts.Sync != SyncOff {
+		return nil
+	}
+	return s.seams.Log.Sync()
 }
 
 // applyArrangements updates the list of arrangements. Readers may hold the old

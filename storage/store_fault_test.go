@@ -75,7 +75,11 @@ func runFaulty(t *testing.T, seed uint64, d *disk, f *storagetest.Faults, base *
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
 	m := base
-	s, err := storage.OpenWith(context.Background(), tiny(), d.faulty(f))
+	o := tiny()
+	if seed%2 == 1 {
+		o.Sync = storage.SyncOff
+	}
+	s, err := storage.OpenWith(context.Background(), o, d.faulty(f))
 	if !tolerable(t, err) {
 		return m, nil
 	}

@@ -127,6 +127,18 @@ func (l *faultLog) Append(epoch uint64, parts ...[]byte) error {
 	return err
 }
 
+func (l *faultLog) Sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken != nil {
+		return l.broken
+	}
+	if err := l.f.do("Log.Sync", l.Log.Sync, nil); err != nil {
+		l.broken = errors.Join(storage.ErrBroken, err)
+	}
+	return l.broken
+}
+
 func (l *faultLog) Cut(epoch uint64) error {
 	return l.f.do("Log.Cut", func() error { return l.Log.Cut(epoch) }, nil)
 }

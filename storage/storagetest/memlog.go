@@ -20,6 +20,7 @@ type memRecord struct {
 // MemLog is a storage.Log in memory. A record is durable when Append returned.
 type MemLog struct {
 	mu       sync.Mutex
+	synced   uint64 // epoch up to which a crash of the machine takes nothing back
 	records  []memRecord
 	last     uint64 // epoch of the last record ever
 	cut      uint64
@@ -38,6 +39,37 @@ func (l *MemLog) Crash() *MemLog {
 	defer l.mu.Unlock()
 	l.dead = true
 	return &MemLog{records: slices.Clone(l.records), last: l.last, cut: l.cut}
+}
+
+// PowerCut is Crash of the whole machine, for a log that does not sync each record: of
+// the records since the last Sync it keeps the first few, and a cut stays. keep
+// chooses how many of n.
+func (l *MemLog) PowerCut(keep func(n int) int) *MemLog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dead = true
+	at := len(l.records)
+	for at > 0 && l.records[at-1].epoch > l.synced {
+		at--
+	}
+	at += keep(len(l.records) - at)
+	next := &MemLog{records: slices.Clone(l.records[:at]), cut: l.cut}
+	if at > 0 {
+		next.last = next.records[at-1].epoch
+	}
+	next.synced = next.last
+	return next
+}
+
+// Sync implements storage.Log.
+func (l *MemLog) Sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead {
+		return errCrashed
+	}
+	l.synced = l.last
+	return nil
 }
 
 // Append implements storage.Log.
