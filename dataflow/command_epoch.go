@@ -264,7 +264,7 @@ func (r *Runtime) start(in *input, q *request) error {
 		} else if !slices.Equal(s.positions, begin) {
 			in.phase, in.positions = phaseReading, begin
 		}
-	case in.from == in.view || in.from.fresh:
+	case in.from == in.view || in.from.fresh && !q.fills(in.rel):
 		in.phase = phaseAttached
 	case !in.from.live():
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", in.from.spec.Name, in.from.state).WithDetail("%s", in.from.reason)
@@ -276,6 +276,12 @@ func (r *Runtime) start(in *input, q *request) error {
 		in.phase = phaseScanning
 	}
 	return nil
+}
+
+// fills says whether the command brings rows of a table. If the table is new, too,
+// they are read like those of an older one: they may be too many for one epoch.
+func (q *request) fills(id RelationID) bool {
+	return slices.ContainsFunc(q.cmd.Rows, func(t TableDelta) bool { return t.Relation == id })
 }
 
 // computeCommand computes the tables' changes with all that read them, and the

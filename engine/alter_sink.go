@@ -52,9 +52,12 @@ func (s *Session) alterSink(ctx context.Context, st *ast.Alter) (string, error) 
 		return "", sqlerr.New(sqlerr.WrongObjectType, "sink %q writes nothing outside of the database", o.Name).At(st.Name.Position())
 	}
 	if _, ok := action.(*ast.Resume); ok {
+		if err := s.refuseInTransaction("ALTER SINK ... RESUME"); err != nil {
+			return "", err
+		}
 		return tag, s.resumeSink(ctx, o)
 	}
-	return tag, s.resnapshotSink(ctx, o)
+	return tag, s.resnapshotSink(o)
 }
 
 // resumeSink makes a sink that has diverged take what its topic holds for what
@@ -77,7 +80,7 @@ func (s *Session) resumeSink(ctx context.Context, o *catalog.Object) error {
 // in one epoch. It has a transactional id of its own, under which nothing is
 // written yet, so it begins with all rows that there are. A crash leaves the old
 // sink or the new one.
-func (s *Session) resnapshotSink(ctx context.Context, o *catalog.Object) error {
+func (s *Session) resnapshotSink(o *catalog.Object) error {
 	parsed, err := sql.ParseOne(o.Definition)
 	if err != nil {
 		return sqlerr.Wrap(err, sqlerr.DataCorrupted, "the definition of sink %q does not parse", o.Name)
@@ -91,12 +94,16 @@ func (s *Session) resnapshotSink(ctx context.Context, o *catalog.Object) error {
 	if err != nil {
 		return err
 	}
-	defer creator.Close()
+	creator.tx = transaction{open: s.tx.open, started: s.tx.started, ddl: s.tx.ddl}
+	defer func() {
+		creator.tx = transaction{}
+		creator.Close()
+	}()
 	n, err := creator.describeSink(st)
 	if err != nil {
 		return err
 	}
 	n.object.Schema, n.object.Name, n.object.Definition, n.object.Settings = o.Schema, o.Name, o.Definition, o.Settings
 	n.replaces = o
-	return creator.installSink(ctx, n)
+	return creator.installSink(n)
 }

@@ -29,6 +29,9 @@ func (s *Session) alterView(ctx context.Context, st *ast.Alter) (string, error) 
 		return "", sqlerr.New(sqlerr.FeatureNotSupported, "this action of ALTER MATERIALIZED VIEW is not supported yet").At(st.Actions[len(st.Actions)-1].Position()).
 			WithHint("The action of ALTER MATERIALIZED VIEW is RESUME; for all else DROP and CREATE the view.")
 	}
+	if err := s.refuseInTransaction("ALTER MATERIALIZED VIEW ... RESUME"); err != nil {
+		return "", err
+	}
 	return tag, s.engine.resumeView(ctx, o)
 }
 

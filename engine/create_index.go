@@ -1,22 +1,19 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
-	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
-	"github.com/streamdb/streamdb/storage"
 )
 
 // createIndex registers an index: the relation's rows once more, ordered by
 // the indexed columns, so that reads by them go straight to the rows.
-func (s *Session) createIndex(ctx context.Context, st *ast.CreateIndex) (string, error) {
+func (s *Session) createIndex(st *ast.CreateIndex) (string, error) {
 	const tag = "CREATE INDEX"
 	if err := refuseIndexClauses(st); err != nil {
 		return "", err
@@ -44,7 +41,7 @@ func (s *Session) createIndex(ctx context.Context, st *ast.CreateIndex) (string,
 	canonical.IfNotExists, canonical.Name, canonical.Concurrently = false, name, false
 	o := &catalog.Object{Schema: base.Schema, Name: name, Kind: catalog.Index, Columns: base.Columns,
 		Definition: ast.String(&canonical), DependsOn: []catalog.ID{base.ID}, IndexColumns: len(columns)}
-	return tag, s.installIndex(ctx, o, base, key)
+	return tag, s.installIndex(o, base, key)
 }
 
 func refuseIndexClauses(st *ast.CreateIndex) error {
@@ -93,7 +90,7 @@ func (s *Session) indexName(base *catalog.Object, columns []int) string {
 	}
 	stem := strings.Join(append(names, "idx"), "_")
 	name := stem
-	for n := 1; s.engine.catalog.Load().Lookup(base.Schema, name) != nil; n++ {
+	for n := 1; s.catalog().Lookup(base.Schema, name) != nil; n++ {
 		name = fmt.Sprintf("%s%d", stem, n)
 	}
 	return name
@@ -115,9 +112,8 @@ func uniqueKey(base *catalog.Object, columns []int, st *ast.CreateIndex) ([]int,
 	return key, nil
 }
 
-func (s *Session) installIndex(ctx context.Context, o, base *catalog.Object, key []int) error {
-	e := s.engine
-	draft := e.catalog.Load().Draft()
+func (s *Session) installIndex(o, base *catalog.Object, key []int) error {
+	draft := s.catalog().Draft()
 	o.ID = draft.NewID()
 	o.Stored = &catalog.Stored{Arr: draft.NewArrangement(), Key: key}
 	for _, i := range key {
@@ -127,30 +123,5 @@ func (s *Session) installIndex(ctx context.Context, o, base *catalog.Object, key
 	if o.Graph, err = json.Marshal(planner.TableGraph(base.ID, base.Types(), key, o.Stored.Arr)); err != nil {
 		return fmt.Errorf("encode the graph of index %q: %w", o.Name, err)
 	}
-	return e.install(ctx, draft, o, []storage.NewArrangement{{Arr: o.Stored.Arr, Placement: storage.Result}})
-}
-
-// install commits a new stored object and starts its dataflow, together with the
-// streams that it brings along.
-func (e *Engine) install(ctx context.Context, draft *catalog.Draft, o *catalog.Object, arrangements []storage.NewArrangement, streams ...dataflow.StreamSpec) error {
-	if err := draft.Add(o); err != nil {
-		return err
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return err
-	}
-	spec, err := e.viewSpec(o) // of the stored bytes: what runs now is what a restart runs
-	if err != nil {
-		return err
-	}
-	cmd := dataflow.Command{Meta: meta, Create: arrangements, AddStreams: streams, AddViews: []dataflow.ViewSpec{spec}}
-	if derived(o) {
-		cmd.Prepare = func(_ uint64, c *dataflow.Command) error { return noteBegins(o.ID, c) }
-	}
-	if _, err := e.runtime.Do(ctx, cmd); err != nil {
-		return err
-	}
-	e.catalog.Store(next)
-	return nil
+	return s.add(draft, &addition{object: o, create: newArrangements(o.Stored)})
 }

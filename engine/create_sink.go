@@ -5,13 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/connector/kafka"
-	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql"
@@ -26,8 +24,8 @@ const (
 	kafkaConnector = "kafka"
 )
 
-// createSink registers a sink and starts it.
-func (s *Session) createSink(ctx context.Context, st *ast.CreateSink) (string, error) {
+// createSink registers a sink, which starts with the commit.
+func (s *Session) createSink(st *ast.CreateSink) (string, error) {
 	const tag = "CREATE SINK"
 	switch {
 	case st.OrReplace:
@@ -50,7 +48,7 @@ func (s *Session) createSink(ctx context.Context, st *ast.CreateSink) (string, e
 	canonical.IfNotExists = false
 	o := n.object
 	o.Schema, o.Name, o.Definition, o.Settings = schema, st.Name.Name, ast.String(&canonical), s.frozenSettings()
-	return tag, s.installSink(ctx, n)
+	return tag, s.installSink(n)
 }
 
 // newSink is a sink on its way into the catalog.
@@ -78,7 +76,7 @@ func (s *Session) describeSink(st *ast.CreateSink) (*newSink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseSystem(s.engine.catalog.Load(), in.DependsOn); err != nil {
+	if err := refuseSystem(s.catalog(), in.DependsOn); err != nil {
 		return nil, err
 	}
 	name, options, err := sinkConnector(st)
@@ -139,11 +137,10 @@ func sinkConnector(st *ast.CreateSink) (name string, rest []connector.Option, er
 	return name, rest, nil
 }
 
-// installSink lowers the sink's dataflow, commits its catalog entry and starts
-// it, all in place of another sink if there is one.
-func (s *Session) installSink(ctx context.Context, n *newSink) error {
-	e, o := s.engine, n.object
-	draft := e.catalog.Load().Draft()
+// installSink lowers the sink's dataflow, in place of another sink if there is one.
+func (s *Session) installSink(n *newSink) error {
+	o := n.object
+	draft := s.catalog().Draft()
 	o.ID = draft.NewID()
 	plan, err := s.lowerSink(n, draft.NewArrangement)
 	if err != nil {
@@ -153,54 +150,10 @@ func (s *Session) installSink(ctx context.Context, n *newSink) error {
 	if o.Graph, err = json.Marshal(plan.Graph); err != nil {
 		return fmt.Errorf("encode the graph of sink %q: %w", o.Name, err)
 	}
-	next, cmd, err := s.sinkCommand(n, draft)
-	if err != nil {
-		return err
-	}
-	writer, err := e.openSink(o, &cmd.AddViews[0])
-	if err != nil {
-		return err
-	}
-	if writer != nil {
-		s.prepareSink(ctx, o, writer)
-		cmd.Meta = append(cmd.Meta, e.timeline.change...)
-	}
-	if _, err := e.runtime.Do(ctx, cmd); err != nil {
-		if writer != nil {
-			err = errors.Join(err, writer.kafka.Close())
-		}
-		return err
-	}
-	e.catalog.Store(next)
-	if n.replaces != nil { // it has ended before the new one begins
-		err = e.sinks.stop([]catalog.ID{n.replaces.ID})
-	}
-	if writer != nil {
-		e.sinks.start(o.ID, writer)
-	}
-	return err
-}
-
-// sinkCommand makes the sink's change of the catalog and of the dataflow.
-func (s *Session) sinkCommand(n *newSink, draft *catalog.Draft) (*catalog.Catalog, dataflow.Command, error) {
-	var cmd dataflow.Command
 	if n.replaces != nil {
-		draft.Remove(n.replaces)
-		cmd.Drop = []dataflow.RelationID{dataflow.RelationID(n.replaces.ID)}
+		s.remove(draft, n.replaces)
 	}
-	if err := draft.Add(n.object); err != nil {
-		return nil, cmd, err
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return nil, cmd, err
-	}
-	spec, err := s.engine.viewSpec(n.object)
-	if err != nil {
-		return nil, cmd, err
-	}
-	cmd.Meta, cmd.AddViews, cmd.Create = meta, []dataflow.ViewSpec{spec}, stateArrangements(n.object.Stored)
-	return next, cmd, nil
+	return s.add(draft, &addition{object: o, create: stateArrangements(plan.Stored)})
 }
 
 // stateArrangements are those of a dataflow that no client reads.

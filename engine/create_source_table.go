@@ -84,8 +84,7 @@ func (s *Session) sourceTableColumns(st *ast.CreateTable) ([]catalog.Column, []i
 // installSourceTable opens the topic and starts the table: a source of its own
 // and the dataflow that keeps the last row of each key.
 func (s *Session) installSourceTable(ctx context.Context, o *catalog.Object, key []int) error {
-	e := s.engine
-	draft := e.catalog.Load().Draft()
+	draft := s.catalog().Draft()
 	o.Source, o.ID = draft.NewID(), draft.NewID()
 	spec := &operator.UpsertSpec{Columns: o.Types(), Key: key, Arr: draft.NewArrangement(), Counts: draft.NewArrangement()}
 	o.Stored = &catalog.Stored{Arr: spec.Arr, Others: spec.Arrangements()[1:], Grouped: true, Key: key}
@@ -96,14 +95,10 @@ func (s *Session) installSourceTable(ctx context.Context, o *catalog.Object, key
 	if o.Graph, err = json.Marshal(planner.UpsertGraph(o.Source, spec)); err != nil {
 		return fmt.Errorf("encode the graph of table %q: %w", o.Name, err)
 	}
-	source, err := e.openSource(ctx, o)
+	source, err := s.engine.openSource(ctx, o)
 	if err != nil {
 		return err
 	}
 	s.sampleSource(ctx, source, o)
-	if err := e.install(ctx, draft, o, newArrangements(o.Stored), sourceSpec(o, source)); err != nil {
-		return closing(source, err)
-	}
-	e.sources.put(o.Source, source)
-	return nil
+	return s.add(draft, &addition{object: o, create: newArrangements(o.Stored), source: source})
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/connector/kafka"
-	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
@@ -191,38 +190,16 @@ func canonicalStream(st *ast.CreateStream) *ast.CreateStream {
 	return &c
 }
 
-// installStream opens the source, reads a sample for the NOTICE and commits
-// the catalog entry.
+// installStream opens the source and reads a sample for the NOTICE.
 func (s *Session) installStream(ctx context.Context, o *catalog.Object) error {
-	e := s.engine
-	draft := e.catalog.Load().Draft()
+	draft := s.catalog().Draft()
 	o.ID = draft.NewID()
-	source, err := e.openSource(ctx, o)
+	source, err := s.engine.openSource(ctx, o)
 	if err != nil {
 		return err
 	}
 	s.sampleSource(ctx, source, o)
-	if err := draft.Add(o); err != nil {
-		return closing(source, err)
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return closing(source, err)
-	}
-	cmd := dataflow.Command{Meta: meta, AddStreams: []dataflow.StreamSpec{sourceSpec(o, source)}}
-	if _, err := e.runtime.Do(ctx, cmd); err != nil {
-		return closing(source, err)
-	}
-	e.sources.put(o.ID, source)
-	e.catalog.Store(next)
-	return nil
-}
-
-func closing(source connector.Source, err error) error {
-	if cerr := source.Close(); cerr != nil {
-		return fmt.Errorf("%w (and closing the source: %w)", err, cerr)
-	}
-	return err
+	return s.add(draft, &addition{object: o, source: source})
 }
 
 // sampleSource tells the client what the topic holds and fixes the start

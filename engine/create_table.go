@@ -46,7 +46,7 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) (string,
 			return "", err
 		}
 	}
-	return tag, s.installTable(ctx, o, key, bound)
+	return tag, s.installTable(o, key, bound)
 }
 
 // overTopic says whether the rows of the table come from outside.
@@ -171,9 +171,8 @@ func keyColumns(c *ast.Constraint, columns []catalog.Column) ([]int, error) {
 }
 
 // installTable starts a table; its rows leave by the clock if retention is given.
-func (s *Session) installTable(ctx context.Context, o *catalog.Object, key []int, retention *expr.ClockBound) error {
-	e := s.engine
-	draft := e.catalog.Load().Draft()
+func (s *Session) installTable(o *catalog.Object, key []int, retention *expr.ClockBound) error {
+	draft := s.catalog().Draft()
 	o.ID = draft.NewID()
 	o.Stored = &catalog.Stored{Arr: draft.NewArrangement(), Key: key}
 	for _, i := range key {
@@ -189,5 +188,5 @@ func (s *Session) installTable(ctx context.Context, o *catalog.Object, key []int
 	if o.Graph, err = json.Marshal(graph); err != nil {
 		return fmt.Errorf("encode the graph of table %q: %w", o.Name, err)
 	}
-	return e.install(ctx, draft, o, newArrangements(o.Stored))
+	return s.add(draft, &addition{object: o, create: newArrangements(o.Stored)})
 }

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
-	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
@@ -13,10 +11,9 @@ import (
 	"github.com/streamdb/streamdb/storage"
 )
 
-// createMaterializedView registers a view and starts its dataflow. It returns
-// when the view is registered; the first read waits until the view has
-// processed what its inputs held.
-func (s *Session) createMaterializedView(ctx context.Context, st *ast.CreateMaterializedView) (string, error) {
+// createMaterializedView registers a view, whose dataflow starts with the commit.
+// The first read waits until the view has processed what its inputs held.
+func (s *Session) createMaterializedView(st *ast.CreateMaterializedView) (string, error) {
 	const tag = "CREATE MATERIALIZED VIEW"
 	switch {
 	case st.OrReplace:
@@ -54,7 +51,7 @@ func (s *Session) createMaterializedView(ctx context.Context, st *ast.CreateMate
 	canonical.Options = append(options, s.frozenOptions()...)
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.MaterializedView,
 		Definition: ast.String(&canonical), Query: ast.String(st.Query), Settings: s.frozenSettings()}
-	return tag, s.installView(ctx, o, q)
+	return tag, s.installView(o, q)
 }
 
 // bindView binds the query of a view and gives its columns the names asked for.
@@ -78,22 +75,21 @@ func (s *Session) noticeOrder(q *planner.Query) {
 	}
 }
 
-func (s *Session) installView(ctx context.Context, o *catalog.Object, q *planner.Query) error {
-	e := s.engine
-	draft := e.catalog.Load().Draft()
+func (s *Session) installView(o *catalog.Object, q *planner.Query) error {
+	draft := s.catalog().Draft()
 	o.ID = draft.NewID()
 	plan, err := planner.LowerView(q, s.exprEnv(), draft.NewArrangement)
 	if err != nil {
 		return err
 	}
-	if err := refuseSystem(e.catalog.Load(), plan.DependsOn); err != nil {
+	if err := refuseSystem(s.catalog(), plan.DependsOn); err != nil {
 		return err
 	}
 	o.Columns, o.Stored, o.DependsOn, o.AppendOnly = plan.Columns, plan.Stored, plan.DependsOn, plan.AppendOnly
 	if o.Graph, err = json.Marshal(plan.Graph); err != nil {
 		return fmt.Errorf("encode the graph of %q: %w", o.Name, err)
 	}
-	return e.install(ctx, draft, o, newArrangements(plan.Stored))
+	return s.add(draft, &addition{object: o, create: newArrangements(plan.Stored), retained: q.Retention != nil})
 }
 
 // refuseSystem refuses views over relations that do not tell of their changes.
@@ -117,7 +113,7 @@ func newArrangements(s *catalog.Stored) []storage.NewArrangement {
 }
 
 // createView registers a plain view: a query under a name.
-func (s *Session) createView(ctx context.Context, st *ast.CreateView) (string, error) {
+func (s *Session) createView(st *ast.CreateView) (string, error) {
 	const tag = "CREATE VIEW"
 	switch {
 	case st.OrReplace:
@@ -158,20 +154,9 @@ func (s *Session) createView(ctx context.Context, st *ast.CreateView) (string, e
 	if o.Columns, o.DependsOn, err = planner.DescribeView(q, st.Columns, st.Name.Position()); err != nil {
 		return "", err
 	}
-	draft := s.engine.catalog.Load().Draft()
+	draft := s.catalog().Draft()
 	o.ID = draft.NewID()
-	if err := draft.Add(o); err != nil {
-		return "", err
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return "", err
-	}
-	if _, err := s.engine.runtime.Do(ctx, dataflow.Command{Meta: meta}); err != nil {
-		return "", err
-	}
-	s.engine.catalog.Store(next)
-	return tag, nil
+	return tag, s.add(draft, &addition{object: o})
 }
 
 // targetSchema is the schema in which a new object goes.
@@ -186,7 +171,7 @@ func (s *Session) targetSchema(name *ast.ObjectName) (string, error) {
 		return "", sqlerr.New(sqlerr.InvalidSchemaName, "no schema has been selected to create in").At(name.Position())
 	}
 	switch {
-	case !s.engine.catalog.Load().HasSchema(schema):
+	case !s.catalog().HasSchema(schema):
 		return "", sqlerr.New(sqlerr.InvalidSchemaName, "schema %q does not exist", schema).At(name.Position())
 	case schema != catalog.PublicSchema:
 		return "", sqlerr.New("42501", "permission denied to create in schema %q", schema).At(name.Position())
@@ -196,7 +181,7 @@ func (s *Session) targetSchema(name *ast.ObjectName) (string, error) {
 
 // existing says whether the name is taken; without IF NOT EXISTS that is 42P07.
 func (s *Session) existing(schema string, name *ast.ObjectName, ifNotExists bool) (bool, error) {
-	if s.engine.catalog.Load().Lookup(schema, name.Name) == nil {
+	if s.catalog().Lookup(schema, name.Name) == nil {
 		return false, nil
 	}
 	if !ifNotExists {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/zset"
+	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -17,7 +18,7 @@ import (
 
 // prepareDML binds INSERT, UPDATE and DELETE.
 func (s *Session) prepareDML(p *Prepared, st ast.Stmt) error {
-	env := s.planEnv(false)
+	env := s.readEnv()
 	env.ParamTypes = p.ParamTypes
 	var d *planner.DML
 	var err error
@@ -57,7 +58,7 @@ var errConflict = errors.New("conflict")
 // runDML runs a statement in the open transaction, or as one of its own that
 // is tried again until nothing has changed under it.
 func (s *Session) runDML(ctx context.Context, d *planner.DML, params []types.Datum) (int64, error) {
-	plan, err := planner.LowerQuery(d.Query.WithParams(params), s.engine.catalog.Load(), s.exprEnv())
+	plan, err := planner.LowerQuery(d.Query.WithParams(params), s.catalog(), s.exprEnv())
 	if err != nil {
 		return 0, err
 	}
@@ -66,7 +67,7 @@ func (s *Session) runDML(ctx context.Context, d *planner.DML, params []types.Dat
 		if _, err := r.begin(ctx); err != nil {
 			return 0, err
 		}
-		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
+		s.tx.noteReads(s.catalog(), plan.Reads)
 		return s.change(ctx, d, r, s.tx.write())
 	}
 	for try := 0; ; try++ {
@@ -86,7 +87,7 @@ func (s *Session) autocommit(ctx context.Context, d *planner.DML, plan *planner.
 	evaluate := func() error {
 		tx.writes = nil
 		r := &reading{session: s, plan: plan, snapshot: tx.pin(s.engine)}
-		err := readyAt(r.snapshot, s.engine.catalog.Load(), plan.Reads)
+		err := readyAt(r.snapshot, s.catalog(), plan.Reads)
 		if err != nil {
 			return errConflict // a view was detached since: it is waited for again
 		}
@@ -97,7 +98,7 @@ func (s *Session) autocommit(ctx context.Context, d *planner.DML, plan *planner.
 	if err := r.await(ctx); err != nil {
 		return 0, err
 	}
-	tx.noteReads(s.engine.catalog.Load(), plan.Reads)
+	tx.noteReads(s.catalog(), plan.Reads)
 	if !inside {
 		if err := evaluate(); err != nil {
 			return 0, err
@@ -194,8 +195,16 @@ func (e *Engine) commit(ctx context.Context, tx *transaction, evaluate func() er
 	}
 	// A statement that is evaluated in the loop sees the published epoch only, so it
 	// has an epoch of its own.
-	cmd := dataflow.Command{Shares: evaluate == nil}
-	cmd.Prepare = func(epoch uint64, c *dataflow.Command) error {
+	_, err := e.runtime.Do(ctx, dataflow.Command{Shares: evaluate == nil, Prepare: e.prepareRows(tx, evaluate)})
+	if sqlerr.Code(err) == sqlerr.UndefinedTable {
+		return e.nameDropped(tx, err)
+	}
+	return err
+}
+
+// prepareRows gives a transaction's writes to the epoch that commits them.
+func (e *Engine) prepareRows(tx *transaction, evaluate func() error) func(uint64, *dataflow.Command) error {
+	return func(epoch uint64, c *dataflow.Command) error {
 		if !c.Follows {
 			e.together = map[catalog.ID]*epochWrites{}
 		}
@@ -208,7 +217,18 @@ func (e *Engine) commit(ctx context.Context, tx *transaction, evaluate func() er
 		}
 		return e.addRows(tx, epoch, c)
 	}
-	_, err := e.runtime.Do(ctx, cmd)
+}
+
+// nameDropped says which of the written tables was dropped meanwhile.
+func (e *Engine) nameDropped(tx *transaction, err error) error {
+	now := e.runtime.Snapshot()
+	defer now.Release()
+	for _, id := range tx.tables() {
+		if _, ok := now.View(dataflow.RelationID(id)); !ok {
+			return sqlerr.New(sqlerr.UndefinedTable, "relation %q does not exist", tx.writes[id].table.Name).
+				WithDetail("It was dropped meanwhile.")
+		}
+	}
 	return err
 }
 
@@ -244,8 +264,12 @@ func (e *Engine) validate(tx *transaction, epoch uint64) error {
 	return nil
 }
 
-// addRows gives the writes to the epoch that follows the published one.
+// addRows gives the writes to the epoch that follows the published one, and notes
+// which tables it changes.
 func (e *Engine) addRows(tx *transaction, epoch uint64, c *dataflow.Command) error {
+	for _, o := range tx.ddl.dropped() {
+		e.written[o.ID] = epoch + 1 // for those that have read it
+	}
 	for _, id := range tx.tables() {
 		shared := e.together[id]
 		if shared == nil {

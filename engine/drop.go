@@ -1,13 +1,10 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -33,8 +30,8 @@ func droppable(kind ast.ObjectKind) []catalog.Kind {
 	return nil
 }
 
-// drop removes objects, with CASCADE also what depends on them, in one epoch.
-func (s *Session) drop(ctx context.Context, st *ast.Drop) (string, error) {
+// drop removes objects, with CASCADE also what depends on them.
+func (s *Session) drop(st *ast.Drop) (string, error) {
 	tag := "DROP " + string(st.Kind)
 	kinds := droppable(st.Kind)
 	if kinds == nil {
@@ -54,10 +51,11 @@ func (s *Session) drop(ctx context.Context, st *ast.Drop) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(doomed) == 0 {
-		return tag, nil
+	draft := s.catalog().Draft()
+	for _, o := range doomed {
+		s.remove(draft, o)
 	}
-	return tag, s.engine.remove(ctx, doomed)
+	return tag, nil
 }
 
 // findDroppable finds an object by name; nil with IF EXISTS when there is none.
@@ -79,7 +77,7 @@ func (s *Session) findDroppable(name *ast.ObjectName, st *ast.Drop, kinds []cata
 
 // lookup finds an object by a name as written, nil if there is none.
 func (s *Session) lookup(name *ast.ObjectName) *catalog.Object {
-	cat := s.engine.catalog.Load()
+	cat := s.catalog()
 	if schema := name.Schema(); schema != "" {
 		return cat.Lookup(schema, name.Name)
 	}
@@ -94,7 +92,7 @@ func (s *Session) lookup(name *ast.ObjectName) *catalog.Object {
 // withDependents adds what depends on the objects; without CASCADE that is
 // 2BP01. Indexes go with their relation and are not spoken of.
 func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*catalog.Object, error) {
-	cat := s.engine.catalog.Load()
+	cat := s.catalog()
 	out := slices.Clone(doomed)
 	var others []string // that CASCADE drops
 	for _, o := range doomed {
@@ -139,40 +137,4 @@ func dependencies(o *catalog.Object, dependents []*catalog.Object) string {
 		}
 	}
 	return strings.Join(lines, "\n")
-}
-
-// remove drops objects, dependents first.
-func (e *Engine) remove(ctx context.Context, doomed []*catalog.Object) error {
-	draft := e.catalog.Load().Draft()
-	var cmd dataflow.Command
-	var streams, sinks []catalog.ID
-	for _, o := range doomed {
-		draft.Remove(o)
-		if id := o.SourceID(); id != 0 {
-			streams = append(streams, id)
-			cmd.Drop = append(cmd.Drop, dataflow.RelationID(id))
-		}
-		switch o.Kind {
-		case catalog.Sink:
-			sinks = append(sinks, o.ID)
-			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
-		case catalog.MaterializedView, catalog.Table, catalog.Index:
-			cmd.Drop = append(cmd.Drop, dataflow.RelationID(o.ID))
-		}
-	}
-	next, meta, err := draft.Finish()
-	if err != nil {
-		return err
-	}
-	cmd.Meta = meta
-	for _, o := range doomed {
-		if err := e.forgetBegins(o.ID, &cmd); err != nil {
-			return err
-		}
-	}
-	if _, err := e.runtime.Do(ctx, cmd); err != nil {
-		return err
-	}
-	e.catalog.Store(next)
-	return errors.Join(e.sources.drop(streams), e.sinks.stop(sinks))
 }

@@ -51,7 +51,7 @@ func (s *Session) explainObject(st *ast.Explain) (string, error) {
 }
 
 func (s *Session) relationName(id dataflow.RelationID) string {
-	if o := s.engine.catalog.Load().Owner(catalog.ID(id)); o != nil {
+	if o := s.catalog().Owner(catalog.ID(id)); o != nil {
 		if catalog.ID(id) == o.Source {
 			return "topic of " + o.Name
 		}
@@ -64,7 +64,11 @@ func (s *Session) explainQuery(stage ast.ExplainStage, query *ast.SelectStmt, vi
 	if stage == ast.ExplainAST {
 		return ast.String(query), nil
 	}
-	q, err := planner.Bind(query, s.planEnv(view))
+	env := s.planEnv(view)
+	if !view {
+		env = s.readEnv()
+	}
+	q, err := planner.Bind(query, env)
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +79,7 @@ func (s *Session) explainQuery(stage ast.ExplainStage, query *ast.SelectStmt, vi
 		return s.explainGraph(q, view)
 	}
 	if !view {
-		return planner.PrintOptimized(q, s.engine.catalog.Load(), s.exprEnv())
+		return planner.PrintOptimized(q, s.catalog(), s.exprEnv())
 	}
 	maintained := *q
 	if maintained.Root, err = planner.Maintained(q.Root); err != nil {
@@ -86,7 +90,7 @@ func (s *Session) explainQuery(stage ast.ExplainStage, query *ast.SelectStmt, vi
 
 func (s *Session) explainGraph(q *planner.Query, view bool) (string, error) {
 	if !view {
-		plan, err := planner.LowerQuery(q, s.engine.catalog.Load(), s.exprEnv())
+		plan, err := planner.LowerQuery(q, s.catalog(), s.exprEnv())
 		if err != nil {
 			return "", err
 		}

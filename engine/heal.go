@@ -338,7 +338,7 @@ func (e *Engine) rebuildCommand(o *catalog.Object) (*catalog.Catalog, dataflow.C
 			return nil, cmd, err
 		}
 	}
-	next, meta, err := draft.Finish()
+	meta, err := draft.Meta()
 	if err != nil {
 		return nil, cmd, err
 	}
@@ -348,7 +348,7 @@ func (e *Engine) rebuildCommand(o *catalog.Object) (*catalog.Catalog, dataflow.C
 	}
 	cmd.Meta, cmd.Create, cmd.Rebuild = meta, newArrangements(&stored), &spec
 	cmd.Begins, err = e.begins(o.ID)
-	return next, cmd, err
+	return draft.Catalog(), cmd, err
 }
 
 func pointers(arrs []storage.Arrangement) (out []*storage.Arrangement) {

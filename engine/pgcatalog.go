@@ -78,7 +78,7 @@ func (p *pgRelation) system() systemRelation {
 		if rows == nil {
 			return nil
 		}
-		w := &pgRows{ctx: ctx, session: r.session, reading: r, cat: r.session.engine.catalog.Load(), rel: p, emit: emit}
+		w := &pgRows{ctx: ctx, session: r.session, reading: r, cat: r.session.catalog(), rel: p, emit: emit}
 		w.batch = zset.NewBatch(columnTypes(p.columns), 0)
 		if err := rows(w); err != nil {
 			return err

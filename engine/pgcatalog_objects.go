@@ -168,7 +168,7 @@ type objects struct {
 // object finds a relation or index by OID. isKey says that the OID is that of
 // the index of its primary key, isConstraint that it is the key's.
 func (x *objects) object(oid int64) (o *catalog.Object, isKey, isConstraint bool) {
-	cat := x.session.engine.catalog.Load()
+	cat := x.session.catalog()
 	if x.byOID == nil || x.version != cat.Version() {
 		x.version, x.byOID = cat.Version(), map[int64]*catalog.Object{}
 		for _, o := range relations(cat) {
@@ -207,7 +207,7 @@ func (x *objects) Find(kind, name string) (int64, bool) {
 }
 
 func (x *objects) findRelation(parts []string) (int64, bool) {
-	cat := x.session.engine.catalog.Load()
+	cat := x.session.catalog()
 	path := x.session.settings.searchPath()
 	if len(parts) > 1 {
 		path = parts[len(parts)-2 : len(parts)-1]
@@ -258,7 +258,7 @@ func (x *objects) Visible(kind string, oid int64) (visible, ok bool) {
 	if o == nil {
 		return false, false
 	}
-	cat := x.session.engine.catalog.Load()
+	cat := x.session.catalog()
 	for _, schema := range x.session.settings.searchPath() {
 		if found := cat.Lookup(schema, o.Name); found != nil && relkind(found) != 0 {
 			return found == o, true
@@ -390,7 +390,7 @@ func indexedRelation(cat *catalog.Catalog, o *catalog.Object) *catalog.Object {
 }
 
 func (x *objects) indexDefinition(o *catalog.Object) (string, bool) {
-	base := indexedRelation(x.session.engine.catalog.Load(), o)
+	base := indexedRelation(x.session.catalog(), o)
 	if base == nil {
 		return "", false
 	}

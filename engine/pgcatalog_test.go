@@ -139,13 +139,13 @@ func TestCatalogRowsFit(t *testing.T) {
 		if strings.Contains(got, "\nerror") || strings.HasPrefix(got, "error") {
 			t.Errorf("%s.%s: %s", p.schema, p.name, got)
 		}
-		if rows := strings.Count(got, "\n"); (rows == 0) != (p.rows() == nil) && len(s.engine.catalog.Load().Objects()) == 0 {
+		if rows := strings.Count(got, "\n"); (rows == 0) != (p.rows() == nil) && len(s.catalog().Objects()) == 0 {
 			t.Errorf("%s.%s: %d rows", p.schema, p.name, rows)
 		}
 	}
 	for name := range pgFilled() {
 		schema, relation, _ := strings.Cut(name, ".")
-		if s.engine.catalog.Load().Lookup(schema, relation) == nil {
+		if s.catalog().Lookup(schema, relation) == nil {
 			t.Errorf("there is no relation %s to fill", name)
 		}
 	}
@@ -155,7 +155,7 @@ func TestCatalogRowsFit(t *testing.T) {
 func TestObjectIDs(t *testing.T) {
 	s := catalogSession(t)
 	seen := map[int64]string{}
-	for _, o := range relations(s.engine.catalog.Load()) {
+	for _, o := range relations(s.catalog()) {
 		oids := []int64{objectOID(o)}
 		if o.PrimaryKey() != nil {
 			oids = append(oids, objectOID(o)+primaryKeyBase, objectOID(o)+constraintBase)

@@ -31,7 +31,7 @@ func (p *pointRead) run(ctx context.Context, s *Session, params []types.Datum, r
 	defer release()
 	var stored dataflow.StoredRows = read.snapshot
 	if s.tx.open {
-		s.tx.noteReads(s.engine.catalog.Load(), p.reads)
+		s.tx.noteReads(s.catalog(), p.reads)
 		if w := s.tx.writes[p.plan.Relation.ID]; w != nil {
 			stored = overlay{read.snapshot, w}
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 func (s *Session) prepareSelect(p *Prepared, st *ast.SelectStmt) error {
-	env := s.planEnv(false)
+	env := s.readEnv()
 	env.ParamTypes = p.ParamTypes
 	q, err := planner.Bind(st, env)
 	if err != nil {
@@ -55,7 +55,7 @@ func resultColumns(q *planner.Query) []Column {
 // runSelect plans the query with its parameters, reads one epoch and sends the
 // rows. It returns their number.
 func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Datum, rows Rows) (int64, error) {
-	plan, err := planner.LowerQuery(p.query.WithParams(params), s.engine.catalog.Load(), s.exprEnv())
+	plan, err := planner.LowerQuery(p.query.WithParams(params), s.catalog(), s.exprEnv())
 	if err != nil {
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func (s *Session) runSelect(ctx context.Context, p *Prepared, params []types.Dat
 	defer release()
 	if s.tx.open {
 		read.writes = s.tx.writes
-		s.tx.noteReads(s.engine.catalog.Load(), plan.Reads)
+		s.tx.noteReads(s.catalog(), plan.Reads)
 	}
 	if err := read.reportErrors(); err != nil {
 		return 0, err
@@ -93,7 +93,11 @@ func (r *reading) begin(ctx context.Context) (release func(), err error) {
 			return nil, err
 		}
 		r.snapshot, release = s.snapshot()
-		err := readyAt(r.snapshot, s.engine.catalog.Load(), r.plan.Reads)
+		if err := s.tx.ddl.present(r.snapshot, r.plan.Reads); err != nil {
+			release()
+			return nil, err
+		}
+		err := readyAt(r.snapshot, s.catalog(), r.plan.Reads)
 		if err == nil || pinned {
 			return release, err
 		}
@@ -107,9 +111,9 @@ func (r *reading) begin(ctx context.Context) (release func(), err error) {
 func (r *reading) await(ctx context.Context) error {
 	e := r.session.engine
 	if pinned := r.session.tx.snapshot; pinned != nil {
-		return readyAt(pinned, e.catalog.Load(), r.plan.Reads) // the transaction's epoch is fixed already
+		return readyAt(pinned, r.session.catalog(), r.plan.Reads) // the transaction's epoch is fixed already
 	}
-	cat := e.catalog.Load()
+	cat := r.session.catalog()
 	for _, id := range r.plan.Reads {
 		o := cat.Object(id)
 		if !mayLag(o) {
@@ -190,7 +194,7 @@ func withInputs(out []*catalog.Object, cat *catalog.Catalog, ids []catalog.ID) [
 // reportErrors warns of views that have error rows at the epoch that is read; it
 // fails with the first of them where on_error says so.
 func (r *reading) reportErrors() error {
-	cat := r.session.engine.catalog.Load()
+	cat := r.session.catalog()
 	for _, o := range lacking(nil, cat, r.plan.Reads, false) {
 		n := r.snapshot.CountErrors(dataflow.RelationID(o.ID))
 		if n == 0 {
@@ -346,7 +350,7 @@ func (s *rowSender) cut(b *zset.Batch) *zset.Batch {
 // feed reads one relation at the snapshot's epoch.
 func (r *reading) feed(ctx context.Context, in dataflow.RelationInput, emit func(*zset.Batch) error) error {
 	id := catalog.ID(in.Relation)
-	o := r.session.engine.catalog.Load().Object(id)
+	o := r.session.catalog().Object(id)
 	if o == nil {
 		return sqlerr.New(sqlerr.UndefinedTable, "the relation was dropped while it was read")
 	}
@@ -399,7 +403,7 @@ func (r *reading) usable(index *catalog.Object, relation catalog.ID) bool {
 // feedStream reads a stream from its start to the epoch's positions, or to its
 // present end when nothing reads it all the time.
 func (r *reading) feedStream(ctx context.Context, o *catalog.Object, in dataflow.RelationInput, emit func(*zset.Batch) error) error {
-	source := r.session.engine.sources.get(o.ID)
+	source := r.session.source(o.ID)
 	if source == nil {
 		return sqlerr.New(sqlerr.InternalError, "stream %q is not open", o.Name)
 	}

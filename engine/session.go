@@ -236,17 +236,17 @@ func (s *Session) prepare(p *Prepared) error {
 	case *ast.CreateTable:
 		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createTable(ctx, st) })
 	case *ast.CreateIndex:
-		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createIndex(ctx, st) })
+		p.run = s.ddl(p.Statement, func(context.Context) (string, error) { return s.createIndex(st) })
 	case *ast.CreateMaterializedView:
-		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createMaterializedView(ctx, st) })
+		p.run = s.ddl(p.Statement, func(context.Context) (string, error) { return s.createMaterializedView(st) })
 	case *ast.CreateView:
-		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createView(ctx, st) })
+		p.run = s.ddl(p.Statement, func(context.Context) (string, error) { return s.createView(st) })
 	case *ast.CreateSink:
-		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createSink(ctx, st) })
+		p.run = s.ddl(p.Statement, func(context.Context) (string, error) { return s.createSink(st) })
 	case *ast.Alter:
 		return s.prepareAlter(p, st)
 	case *ast.Drop:
-		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.drop(ctx, st) })
+		p.run = s.ddl(p.Statement, func(context.Context) (string, error) { return s.drop(st) })
 	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.SetTransaction, *ast.Savepoint, *ast.ReleaseSavepoint, *ast.RollbackTo:
 		return s.prepareTransaction(p, st)
 	case *ast.SetVariable, *ast.ResetVariable, *ast.ShowVariable, *ast.Discard:
@@ -337,7 +337,7 @@ func ended(ctx context.Context, err error) error {
 // rebind binds a statement again when the catalog has changed since. A result
 // that would change its shape is refused, as in PostgreSQL.
 func (s *Session) rebind(p *Prepared) error {
-	if p.version == 0 || p.version == s.engine.catalog.Load().Version() && p.path == s.settings.values["search_path"] {
+	if p.version == 0 || p.version == s.catalog().Version() && p.path == s.settings.values["search_path"] {
 		return nil
 	}
 	again := &Prepared{Statement: p.Statement, ParamTypes: p.ParamTypes, path: s.settings.values["search_path"]}
@@ -380,7 +380,7 @@ func (s *Session) notice(n Notice) {
 // planEnv is what a statement is bound against now.
 func (s *Session) planEnv(inView bool) *planner.Env {
 	return &planner.Env{
-		Catalog:    s.engine.catalog.Load(),
+		Catalog:    s.catalog(),
 		SearchPath: s.settings.searchPath(),
 		Expr:       s.exprEnv(),
 		User:       s.opts.User,
@@ -393,6 +393,14 @@ func (s *Session) planEnv(inView bool) *planner.Env {
 		Frozen:     frozenEnv,
 		Empty:      alwaysEmpty,
 	}
+}
+
+// readEnv is what a statement that reads is bound against: with the objects that
+// the transaction has created.
+func (s *Session) readEnv() *planner.Env {
+	env := s.planEnv(false)
+	env.Unstored = s.unstored
+	return env
 }
 
 // exprEnv is what constants are folded with.

@@ -42,7 +42,7 @@ func (s *Session) prepareShowObjects(p *Prepared, st *ast.ShowObjects) error {
 	p.run = func(_ context.Context, _ []types.Datum, rows Rows) (string, error) {
 		var out [][]string
 		of := s.shownRelation(st)
-		for _, o := range s.engine.catalog.Load().Objects() {
+		for _, o := range s.catalog().Objects() {
 			match, err := matchesShow(o, kinds, st, of)
 			if err != nil {
 				return "", err
@@ -68,7 +68,7 @@ func (s *Session) shownRelation(st *ast.ShowObjects) *catalog.Object {
 // checkShowFrom refuses what does not exist.
 func (s *Session) checkShowFrom(st *ast.ShowObjects) error {
 	switch {
-	case st.From == nil || st.From.Schema() == "" && s.engine.catalog.Load().HasSchema(st.From.Name):
+	case st.From == nil || st.From.Schema() == "" && s.catalog().HasSchema(st.From.Name):
 		return nil
 	case st.Kind == "INDEXES":
 		_, err := s.namedRelation(st.From, st.Position())

@@ -42,11 +42,15 @@ func (s *Session) prepareSubscribe(p *Prepared, st *ast.Subscribe) error {
 		return sqlerr.New(sqlerr.WrongObjectType, "cannot subscribe to %s %q", o.Kind, o.Name).At(st.Name.Position()).
 			WithHint("Subscribe to a table or a materialized view.")
 	}
+	if s.tx.ddl.find(o.ID) != nil {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "cannot subscribe to %s %q in the transaction that creates it", o.Kind, o.Name).At(st.Name.Position()).
+			WithHint("Subscribe to it after COMMIT.")
+	}
 	sub := &subscription{session: s, relation: o, snapshot: true}
 	if err := sub.options(st); err != nil {
 		return err
 	}
-	p.version = s.engine.catalog.Load().Version()
+	p.version = s.catalog().Version()
 	p.Columns = sub.columns()
 	p.run = func(ctx context.Context, _ []types.Datum, rows Rows) (string, error) {
 		n, err := sub.run(ctx, rows)

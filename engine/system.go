@@ -109,7 +109,7 @@ func sourcesRows(ctx context.Context, r *reading, emit func(*zset.Batch) error) 
 	e.runtime.RefreshEnds(ctx)
 	b := zset.NewBatch(columnTypes(sourcesColumns()), 0)
 	for _, s := range e.runtime.Sources() {
-		o := e.catalog.Load().Owner(catalog.ID(s.ID))
+		o := r.session.catalog().Owner(catalog.ID(s.ID))
 		if o == nil {
 			continue
 		}
@@ -199,7 +199,7 @@ func viewsColumns() []catalog.Column {
 
 func viewsRows(_ context.Context, r *reading, emit func(*zset.Batch) error) error {
 	b := zset.NewBatch(columnTypes(viewsColumns()), 0)
-	for _, o := range r.session.engine.catalog.Load().Objects() {
+	for _, o := range r.session.catalog().Objects() {
 		if o.Kind != catalog.MaterializedView {
 			continue
 		}
@@ -225,7 +225,7 @@ func errorsColumns() []catalog.Column {
 // errorsRows has the error rows of all objects at the epoch that is read.
 func errorsRows(ctx context.Context, r *reading, emit func(*zset.Batch) error) error {
 	e := r.session.engine
-	for _, o := range e.catalog.Load().Objects() {
+	for _, o := range r.session.catalog().Objects() {
 		err := e.runtime.ErrorRows(r.snapshot, dataflow.RelationID(o.ID), func(in *zset.Batch) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -249,7 +249,7 @@ func dependenciesColumns() []catalog.Column {
 }
 
 func dependenciesRows(_ context.Context, r *reading, emit func(*zset.Batch) error) error {
-	cat := r.session.engine.catalog.Load()
+	cat := r.session.catalog()
 	b := zset.NewBatch(columnTypes(dependenciesColumns()), 0)
 	for _, o := range cat.Objects() {
 		for _, id := range o.DependsOn {

@@ -23,7 +23,7 @@ func sinksColumns() []catalog.Column {
 
 func sinksRows(_ context.Context, r *reading, emit func(*zset.Batch) error) error {
 	b := zset.NewBatch(columnTypes(sinksColumns()), 0)
-	for _, o := range r.session.engine.catalog.Load().Objects() {
+	for _, o := range r.session.catalog().Objects() {
 		if o.Kind != catalog.Sink {
 			continue
 		}

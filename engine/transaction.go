@@ -15,8 +15,8 @@ import (
 )
 
 // transaction is the state of BEGIN ... COMMIT. Its reads are all at the epoch
-// of its first read, with its own writes laid over; COMMIT makes the writes one
-// epoch, if what it read has not changed since.
+// of its first read, with its own writes laid over; COMMIT makes the writes and
+// the changes of the catalog one epoch, if what it read has not changed since.
 type transaction struct {
 	open     bool
 	implicit bool // of a query string with several statements
@@ -25,6 +25,7 @@ type transaction struct {
 	started  time.Time
 	snapshot *dataflow.Snapshot // nil until the first read
 	writes   writes
+	ddl      *catalogChange         // nil until the first DDL
 	reads    map[catalog.ID]bool    // tables that were read
 	settings map[string]keptSetting // those that were changed, as they were: for ROLLBACK
 	local    map[string]keptSetting // those of SET LOCAL, as they are after COMMIT
@@ -108,6 +109,7 @@ func (t *transaction) end() {
 	if t.snapshot != nil {
 		t.snapshot.Release()
 	}
+	t.ddl.close()
 	*t = transaction{}
 }
 
@@ -257,7 +259,7 @@ func (s *Session) commitTransaction(ctx context.Context) (string, error) {
 		s.restore(tx.settings)
 		return "ROLLBACK", nil
 	}
-	err := s.engine.commit(ctx, &tx, nil)
+	err := s.commit(ctx, &tx)
 	if err == nil {
 		s.restore(tx.local)
 	} else {
@@ -268,6 +270,19 @@ func (s *Session) commitTransaction(ctx context.Context) (string, error) {
 			WithHint("The transaction might succeed if retried.")
 	}
 	return "COMMIT", err
+}
+
+// commit makes all that the transaction has changed durable and visible.
+func (s *Session) commit(ctx context.Context, tx *transaction) error {
+	if tx.ddl.empty() {
+		return s.engine.commit(ctx, tx, nil)
+	}
+	unlock, err := s.engine.lockCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.commitCatalogChange(ctx, tx)
 }
 
 func (s *Session) rollbackTransaction(context.Context) (string, error) {
@@ -282,6 +297,16 @@ func (s *Session) warnIfIdle() {
 	if !s.tx.open {
 		s.notice(Notice{Severity: "WARNING", Code: sqlerr.NoActiveSQLTransaction, Message: "there is no transaction in progress"})
 	}
+}
+
+// refuseInTransaction refuses what takes effect at once and cannot be taken back by
+// ROLLBACK.
+func (s *Session) refuseInTransaction(what string) error {
+	if !s.tx.open {
+		return nil
+	}
+	return sqlerr.New(sqlerr.ActiveSQLTransaction, "%s cannot run inside a transaction block", what).
+		WithDetail("It takes effect at once and could not be taken back by ROLLBACK.")
 }
 
 // refuseReadOnly refuses a statement that changes something in a transaction
@@ -299,31 +324,4 @@ func (s *Session) refuseReadOnly(st *Statement) error {
 		name = firstWords(st.Text(), 2)
 	}
 	return sqlerr.New(sqlerr.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", name)
-}
-
-// ddl wraps a statement that changes the catalog: it stands alone. In a string
-// of several statements it commits what came before it.
-func (s *Session) ddl(st *Statement, run func(context.Context) (string, error)) func(context.Context, []types.Datum, Rows) (string, error) {
-	return func(ctx context.Context, _ []types.Datum, _ Rows) (string, error) {
-		if err := s.refuseReadOnly(st); err != nil {
-			return "", err
-		}
-		if s.tx.open && !s.tx.implicit {
-			return "", sqlerr.New(sqlerr.FeatureNotSupported, "DDL in a transaction block is not supported yet").
-				WithHint("Run the statement outside of BEGIN ... COMMIT; every DDL statement is atomic by itself.")
-		}
-		if s.tx.implicit {
-			if _, err := s.commitTransaction(ctx); err != nil {
-				return "", err
-			}
-			defer s.BeginImplicit()
-		}
-		select {
-		case s.engine.ddl <- struct{}{}:
-		case <-ctx.Done(): // statement_timeout or cancel
-			return "", context.Cause(ctx)
-		}
-		defer func() { <-s.engine.ddl }()
-		return run(ctx)
-	}
 }

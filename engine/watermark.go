@@ -126,7 +126,7 @@ func watermarksRows(_ context.Context, r *reading, emit func(*zset.Batch) error)
 		return intDatum(n)
 	}
 	for _, w := range r.snapshot.Watermarks() {
-		o := r.session.engine.catalog.Load().Owner(catalog.ID(w.ID))
+		o := r.session.catalog().Owner(catalog.ID(w.ID))
 		if o == nil {
 			continue
 		}

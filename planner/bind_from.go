@@ -84,7 +84,13 @@ func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.Kind == catalog.View {
+	inline := o.Kind == catalog.View
+	if b.env.Unstored != nil && !inline {
+		if inline, err = b.env.Unstored(o); err != nil {
+			return nil, nil, sqlerr.From(err).At(t.Position())
+		}
+	}
+	if inline {
 		return b.bindView(o, t, ctes)
 	}
 	scan := &Scan{Relation: o}

@@ -28,6 +28,9 @@ type Env struct {
 	Set func(name, value string) error
 	// Frozen are the settings under which a view was created; nil: the session's.
 	Frozen func(o *catalog.Object) *types.Env
+	// Unstored says of a relation that is read whether its query takes its place, as
+	// that of a plain view does; nil: never.
+	Unstored func(o *catalog.Object) (bool, error)
 	// Empty says that a system relation never has rows.
 	Empty func(o *catalog.Object) bool
 }

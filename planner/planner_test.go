@@ -46,11 +46,7 @@ func testCatalog(t testing.TB) *catalog.Catalog {
 			t.Fatal(err)
 		}
 	}
-	out, _, err := d.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return d.Catalog()
 }
 
 // TestPlans runs the cases of testdata/*.txt: a command (bound, optimized,

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/storage"
@@ -33,13 +34,28 @@ type Catalog struct {
 	version uint64
 	objects map[ID]*Object
 	names   map[qualified]ID
-	next    sequence
+	next    *sequence // shared by all versions
 }
 
-// sequence holds the next free identifiers.
+// sequence gives out identifiers and numbers of versions. All drafts take from
+// it, so several can be under way, and none of them has what another one has.
 type sequence struct {
+	mu      sync.Mutex
+	free    identifiers
+	version uint64
+}
+
+// identifiers are the next free ones.
+type identifiers struct {
 	Object      ID                  `json:"object"`
 	Arrangement storage.Arrangement `json:"arrangement"`
+}
+
+func (s *sequence) newVersion() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version++
+	return s.version
 }
 
 // MetaReader is what Load reads the stored catalog from.
@@ -52,18 +68,19 @@ type MetaReader interface {
 // relations, whose ids must be above 1<<30. An unreadable entry is XX001: the
 // server must not start with a part of its catalog.
 func Load(meta MetaReader, system []*Object) (*Catalog, error) {
+	next := &sequence{free: identifiers{Object: 1, Arrangement: 16}}
 	c := &Catalog{
-		version: 1,
+		version: next.newVersion(),
 		objects: map[ID]*Object{},
 		names:   map[qualified]ID{},
-		next:    sequence{Object: 1, Arrangement: 16},
+		next:    next,
 	}
 	raw, err := meta.MetaGet([]byte(sequenceKey))
 	if err != nil {
 		return nil, fmt.Errorf("read catalog sequence: %w", err)
 	}
 	if raw != nil {
-		if err := json.Unmarshal(raw, &c.next); err != nil {
+		if err := json.Unmarshal(raw, &next.free); err != nil {
 			return nil, sqlerr.Wrap(err, sqlerr.DataCorrupted, "catalog sequence is damaged")
 		}
 	}
@@ -89,8 +106,8 @@ func (c *Catalog) add(o *Object) {
 	c.names[qualified{o.Schema, o.Name}] = o.ID
 }
 
-// Version counts the catalog's changes since the server started; plans are
-// cached by it.
+// Version is another number for each version since the server started, drafts
+// included; plans are cached by it.
 func (c *Catalog) Version() uint64 { return c.version }
 
 // Object returns an object by id, nil if there is none.
@@ -190,7 +207,7 @@ type Draft struct {
 // Draft begins a change of c; c itself stays as it is.
 func (c *Catalog) Draft() *Draft {
 	return &Draft{c: &Catalog{
-		version: c.version + 1,
+		version: c.next.newVersion(),
 		objects: maps.Clone(c.objects),
 		names:   maps.Clone(c.names),
 		next:    c.next,
@@ -199,16 +216,20 @@ func (c *Catalog) Draft() *Draft {
 
 // NewID gives out an object id.
 func (d *Draft) NewID() ID {
-	id := d.c.next.Object
-	d.c.next.Object++
-	return id
+	s := d.c.next
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free.Object++
+	return s.free.Object - 1
 }
 
 // NewArrangement gives out an arrangement id.
 func (d *Draft) NewArrangement() storage.Arrangement {
-	a := d.c.next.Arrangement
-	d.c.next.Arrangement++
-	return a
+	s := d.c.next
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free.Arrangement++
+	return s.free.Arrangement - 1
 }
 
 // Add puts o into the draft. A name that is taken is 42P07.
@@ -237,13 +258,19 @@ func (d *Draft) Remove(o *Object) {
 	d.meta = append(d.meta, storage.MetaChange{Key: objectKey(o.ID)})
 }
 
-// Finish returns the changed catalog and what makes it durable.
-func (d *Draft) Finish() (*Catalog, []storage.MetaChange, error) {
-	raw, err := json.Marshal(d.c.next)
+// Catalog returns the changed catalog. The draft must not be changed any more.
+func (d *Draft) Catalog() *Catalog { return d.c }
+
+// Meta returns what makes the change durable.
+func (d *Draft) Meta() ([]storage.MetaChange, error) {
+	s := d.c.next
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	raw, err := json.Marshal(s.free)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode catalog sequence: %w", err)
+		return nil, fmt.Errorf("encode catalog sequence: %w", err)
 	}
-	return d.c, append(d.meta, storage.MetaChange{Key: []byte(sequenceKey), Value: raw}), nil
+	return append(d.meta, storage.MetaChange{Key: []byte(sequenceKey), Value: raw}), nil
 }
 
 func objectKey(id ID) []byte {
