@@ -354,6 +354,11 @@ func (r *Runtime) commandDone(q *request, gone dropped) {
 func (r *Runtime) abandon(former topology) {
 	r.topology = former
 	r.link()
+	for _, v := range r.order { // what was held in the refused epoch stays held
+		if v.held {
+			r.purgeLater(v.spec.ID)
+		}
+	}
 	for _, s := range r.streamOrder {
 		if s.sharers() == 0 && s.reader == nil {
 			s.positions = nil

@@ -87,9 +87,7 @@ func (r *Runtime) hold(v *view, cause string, epoch uint64) {
 	v.state, v.held, v.ready, v.detached = StateQuarantined, true, false, false
 	v.reason, v.since = waitsForRebuild+cause, max(1, epoch)
 	r.opts.Log.Warn("view is held", "view", v.spec.Name, "id", v.spec.ID, "epoch", epoch, "cause", cause)
-	if !slices.Contains(r.purge, v.spec.ID) {
-		r.purge = append(slices.Clone(r.purge), v.spec.ID)
-	}
+	r.purgeLater(v.spec.ID)
 	v.endSubscriptions(sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is rebuilt", v.spec.Name).
 		WithDetail("The cause is %s.", cause).WithHint("Subscribe again."))
 	r.stateChanged()
@@ -103,6 +101,13 @@ func (r *Runtime) hold(v *view, cause string, epoch uint64) {
 		default:
 			r.unready(d, why, epoch)
 		}
+	}
+}
+
+// purgeLater lets the next epochs remove a relation's error rows and backlog.
+func (r *Runtime) purgeLater(id RelationID) {
+	if !slices.Contains(r.purge, id) {
+		r.purge = append(slices.Clone(r.purge), id)
 	}
 }
 

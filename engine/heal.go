@@ -142,8 +142,9 @@ func (e *Engine) examineOne(ctx context.Context, o *catalog.Object) (waits bool,
 		return false, ctx.Err()
 	}
 	defer func() { <-e.ddl }()
-	if e.catalog.Load().Object(o.ID) != o {
-		return false, nil // dropped or rebuilt meanwhile
+	v, _ := e.viewStatus(dataflow.RelationID(o.ID))
+	if e.catalog.Load().Object(o.ID) != o || v.Held || v.State == dataflow.StateQuarantined {
+		return false, nil // dropped or rebuilt meanwhile, or nobody reads it
 	}
 	switch err := e.rebuildable(ctx, o); {
 	case err == nil:

@@ -323,6 +323,12 @@ func TestHealDeletedHistory(t *testing.T) {
 	db.healed("SELECT count(*), sum(n) FROM late", "2|8")
 	db.healed("SELECT * FROM over", "2")
 	db.healed("SELECT count(*) FROM streamdb.errors WHERE name = 'late'", "1")
+	snap := db.engine.runtime.Snapshot()
+	late := dataflow.RelationID(db.engine.catalog.Load().Lookup(catalog.PublicSchema, "late").ID)
+	if n := snap.CountErrors(late); n != 1 {
+		t.Errorf("late counts %d error rows", n)
+	}
+	snap.Release()
 	rows, err := db.query("SELECT state, reason FROM streamdb.views WHERE name = 'early'")
 	if want := `quarantined|damage; the oldest record that the topic of stream "s" still holds in partition 0 has offset 1, the view began at 0; ` +
 		`DROP MATERIALIZED VIEW and CREATE MATERIALIZED VIEW build it again from what its inputs hold.`; err != nil || len(rows) != 1 || rows[0] != want {
