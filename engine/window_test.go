@@ -86,6 +86,11 @@ func TestWindowClose(t *testing.T) {
 // epoch, and returns the number of rows.
 func compareClosed(t *testing.T, db *testDB, view string) int {
 	t.Helper()
+	for _, twin := range []string{"full", "closed"} { // a transaction does not wait until it is ready
+		if _, err := db.query("SELECT count(*) FROM " + twin + view); err != nil {
+			t.Fatal(err)
+		}
+	}
 	db.exec("BEGIN")
 	defer db.exec("COMMIT")
 	want, err := db.query("SELECT * FROM full" + view + " WHERE window_end <= (SELECT watermark AT TIME ZONE 'UTC' FROM streamdb.watermarks)")
@@ -103,4 +108,67 @@ func compareClosed(t *testing.T, db *testDB, view string) int {
 		t.Errorf("%s at %s: got\n%s\nwant\n%s", view, watermark, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	return len(got)
+}
+
+// TestWindowLaw: views over windows are what joining the rows with the windows by
+// hand gives, through inserts, updates and deletes.
+func TestWindowLaw(t *testing.T) {
+	db := openTestDB(t)
+	db.exec("CREATE TABLE t (id int PRIMARY KEY, k int, n bigint, d numeric, f float8, ts timestamp)")
+	const aggregates = "count(*) AS a, count(n) AS b, sum(k) AS c, sum(n) AS d, sum(d) AS e, min(n) AS f, max(n) AS g, max(ts) AS h, " +
+		"bool_or(k > 3) AS i, count(*) FILTER (WHERE n > 5) AS j, sum(n) FILTER (WHERE k = 1) AS l"
+	byHand := func(step, windows, end string) string {
+		return "(SELECT t.*, " + windows + " AS window_start, " + end + " AS window_end FROM t, generate_series(0, 3) s, " +
+			"LATERAL (SELECT date_bin('" + step + "', ts, TIMESTAMP '1970-01-01') AS b, date_bin('20 s', ts, TIMESTAMP '1970-01-01') AS w) x) y"
+	}
+	hop := byHand("5 s", "b - s * INTERVAL '5 s'", "b - s * INTERVAL '5 s' + INTERVAL '20 s'")
+	cumulate := byHand("5 s", "w", "w + (s + 1) * INTERVAL '5 s'")
+	cases := []struct{ view, want string }{
+		{"SELECT k, window_start, " + aggregates + " FROM HOP(t, ts, '5 s', '20 s') GROUP BY k, window_start",
+			"SELECT k, window_start, " + aggregates + " FROM " + hop + " WHERE isfinite(ts) GROUP BY k, window_start"},
+		{"SELECT window_start, window_end, avg(n) AS a, avg(f) AS b, count(DISTINCT k) AS c FROM HOP(t, ts, '5 s', '20 s') WHERE k < 4 GROUP BY 1, 2",
+			"SELECT window_start, window_end, avg(n) AS a, avg(f) AS b, count(DISTINCT k) AS c FROM " + hop + " WHERE isfinite(ts) AND k < 4 GROUP BY 1, 2"},
+		{"SELECT window_start, window_end, " + aggregates + " FROM CUMULATE(t, ts, '5 s', '20 s') GROUP BY 1, 2",
+			"SELECT window_start, window_end, " + aggregates + " FROM " + cumulate + " WHERE isfinite(ts) AND window_end > ts GROUP BY 1, 2"},
+	}
+	for i, c := range cases {
+		db.exec(fmt.Sprintf("CREATE MATERIALIZED VIEW v%d AS %s", i, c.view))
+	}
+	rnd := rand.New(rand.NewPCG(11, 11))
+	row := func() string {
+		ts := fmt.Sprintf("TIMESTAMP '1970-01-01' + %d * INTERVAL '1 s'", rnd.IntN(90)-20)
+		if rnd.IntN(12) == 0 {
+			ts = []string{"NULL", "TIMESTAMP 'infinity'"}[rnd.IntN(2)]
+		}
+		return fmt.Sprintf("(%d, %s, %s, %d.%d, %d.5, %s)", rnd.IntN(120), maybe(rnd, 6), maybe(rnd, 12), rnd.IntN(9), rnd.IntN(9), rnd.IntN(9), ts)
+	}
+	for range 40 {
+		switch rnd.IntN(4) {
+		case 0:
+			db.exec(fmt.Sprintf("DELETE FROM t WHERE id %% 5 = %d", rnd.IntN(5)))
+		case 1:
+			db.exec(fmt.Sprintf("UPDATE t SET ts = ts + INTERVAL '1 s' * %d, n = n + 1 WHERE id %% 3 = %d", rnd.IntN(40)-20, rnd.IntN(3)))
+		default:
+			for range 4 {
+				r := row()
+				db.exec("DELETE FROM t WHERE id = " + strings.TrimPrefix(strings.SplitN(r, ",", 2)[0], "("))
+				db.exec("INSERT INTO t VALUES " + r)
+			}
+		}
+		for i, c := range cases {
+			want, err := db.query(c.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := db.query(fmt.Sprintf("SELECT * FROM v%d", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(want)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s:\ngot\n%s\nwant\n%s", c.view, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		}
+	}
 }

@@ -22,6 +22,7 @@ func rules() []rule {
 		{"push-filter-into-map", pushFilterIntoMap},
 		{"push-filter-into-window", pushFilterIntoWindow},
 		{"drop-dependent-keys", dropDependentKeys},
+		{"slice-windows", sliceWindows},
 		{"prune-join", pruneJoin},
 	}
 }

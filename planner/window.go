@@ -19,6 +19,7 @@ type Window struct {
 	Zone     string
 	NoStart  bool
 	NoEnd    bool
+	sliced   bool // its rows are groups by step already
 }
 
 // Types implements Node.

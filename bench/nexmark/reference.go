@@ -35,7 +35,7 @@ func reference(ctx context.Context, o *options, q *query) (answer, error) {
 		return answer{}, fmt.Errorf("load the events into PostgreSQL: %w", err)
 	}
 	if !q.sink {
-		return readAnswer(ctx, conn, q.text)
+		return readAnswer(ctx, conn, q.reference())
 	}
 	record := q.record
 	if record == "" {
@@ -43,7 +43,7 @@ func reference(ctx context.Context, o *options, q *query) (answer, error) {
 	}
 	var a answer
 	err = conn.QueryRow(ctx, fmt.Sprintf(`SELECT count(*), mod(coalesce(sum(hash_record_extended(%s, 0)), 0) + 18446744073709551616 * count(*),
-		18446744073709551616)::text FROM (%s) AS t`, record, q.text)).Scan(&a.Rows, &a.Checksum)
+		18446744073709551616)::text FROM (%s) AS t`, record, q.reference())).Scan(&a.Rows, &a.Checksum)
 	return a, err
 }
 
