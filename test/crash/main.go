@@ -1,8 +1,8 @@
 // Command crash kills a streamdb server again and again, at random moments and
 // at named points of the epoch loop, while records flow in, and compares every
-// view and the topic of every sink with a model after each restart. It exits 1 at
-// the first deviation. The broker dies now and then, too: the one in this process,
-// or a real one,
+// view, the topic of every sink and what transactions with DDL have left with a
+// model after each restart. It exits 1 at the first deviation. The broker dies now
+// and then, too: the one in this process, or a real one,
 //
 //	scripts/kafka.sh start DIR 9092
 //	go run ./test/crash -kafka 127.0.0.1:9092 -kill-broker "scripts/kafka.sh kill DIR" -start-broker "scripts/kafka.sh restart DIR"
@@ -73,7 +73,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer t.feed.close()
-	t.inserts, t.sinks = newInserts(o.seed), sinkReaders(t.feed.topic)
+	t.inserts, t.migrations, t.sinks = newInserts(o.seed), newMigrations(o.seed), sinkReaders(t.feed.topic)
 	defer func() {
 		if t.server != nil { // a deviation leaves it running
 			t.server.Kill()
@@ -92,25 +92,26 @@ func run(ctx context.Context, o options) error {
 	for _, s := range t.sinks {
 		written += s.seen
 	}
-	fmt.Printf("crash: %d kills (%d at named points), %d of the broker, %d records, %d INSERTs, %d records of sinks, 0 deviations in %s, seed %d\n",
-		o.kills, t.named, t.broker.deaths, t.feed.records(), len(t.inserts.acked), written, time.Since(t.start).Round(time.Second), o.seed)
+	fmt.Printf("crash: %d kills (%d at named points), %d of the broker, %d records, %d INSERTs, %d migrations, %d records of sinks, 0 deviations in %s, seed %d\n",
+		o.kills, t.named, t.broker.deaths, t.feed.records(), len(t.inserts.acked), t.migrations.acked, written, time.Since(t.start).Round(time.Second), o.seed)
 	return nil
 }
 
 type test struct {
 	options
-	dir     string
-	rnd     *rand.Rand
-	broker  *broker
-	feed    *feed
-	inserts *inserts
-	sinks   []*sinkReader
-	server  *harness.Server
-	named   int
-	last    string // how the server died last
-	slow    string // what took longest in the last comparison
-	slowest time.Duration
-	start   time.Time
+	dir        string
+	rnd        *rand.Rand
+	broker     *broker
+	feed       *feed
+	inserts    *inserts
+	sinks      []*sinkReader
+	migrations *migrations
+	server     *harness.Server
+	named      int
+	last       string // how the server died last
+	slow       string // what took longest in the last comparison
+	slowest    time.Duration
+	start      time.Time
 }
 
 // first starts the server and makes the stream and the first views.
@@ -120,6 +121,7 @@ func (t *test) first(ctx context.Context) error {
 	}
 	return t.query(ctx, func(conn *pgx.Conn) error {
 		statements := append(setup(t.feed.brokers, t.feed.topic), t.feed.users.statements(t.feed.brokers)...)
+		statements = append(statements, t.migrations.setup()...)
 		for _, s := range t.sinks {
 			statements = append(statements, s.statement(t.feed.brokers))
 			if err := s.open(t.feed.brokers); err != nil {
@@ -202,7 +204,7 @@ func (t *test) killAndCheck(ctx context.Context, i int) error {
 // die kills the server under load and restarts it.
 func (t *test) die(ctx context.Context) error {
 	t.last = "die"
-	t.inserts.start(ctx, t.server.Connect)
+	t.startClients(ctx)
 	err := t.feed.run(time.Duration(20+t.rnd.IntN(400)) * time.Millisecond)
 	if err := errors.Join(err, t.killServer()); err != nil {
 		return err
@@ -221,7 +223,7 @@ func (t *test) restart(ctx context.Context) error {
 // dieWithBroker kills the broker under load, and the server after its return,
 // while it is away, or so that the server has to start without it.
 func (t *test) dieWithBroker(ctx context.Context) error {
-	t.inserts.start(ctx, t.server.Connect)
+	t.startClients(ctx)
 	fed := make(chan error, 1)
 	duration := time.Duration(100+t.rnd.IntN(400)) * time.Millisecond
 	go func() { fed <- t.feed.run(duration) }() // it waits for the broker's return
@@ -247,10 +249,21 @@ func (t *test) dieWithBroker(ctx context.Context) error {
 	return <-fed
 }
 
-// killServer kills the server and ends the INSERTs.
+// startClients lets clients send INSERTs and migrations.
+func (t *test) startClients(ctx context.Context) {
+	t.inserts.start(ctx, t.server.Connect)
+	t.migrations.start(ctx, t.server.Connect)
+}
+
+// stopClients ends that.
+func (t *test) stopClients() error {
+	return errors.Join(t.inserts.stop(), t.migrations.stop())
+}
+
+// killServer kills the server and ends the clients.
 func (t *test) killServer() error {
 	t.server.Kill()
-	return t.inserts.stop()
+	return t.stopClients()
 }
 
 // dieAtPoint restarts the server so that it kills itself in one of its next
@@ -270,20 +283,20 @@ func (t *test) dieAtPoint(ctx context.Context) error {
 		t.named++
 		return t.restart(ctx)
 	}
-	t.inserts.start(ctx, t.server.Connect)
+	t.startClients(ctx)
 	for range 200 {
 		if err := t.feed.run(20 * time.Millisecond); err != nil {
 			return err
 		}
 		if t.server.Exited(0) {
 			t.named++
-			if err := t.inserts.stop(); err != nil {
+			if err := t.stopClients(); err != nil {
 				return err
 			}
 			return t.restart(ctx)
 		}
 	}
-	if err := t.inserts.stop(); err != nil {
+	if err := t.stopClients(); err != nil {
 		return err
 	}
 	return errors.New("the server did not reach fail point " + point)

@@ -103,8 +103,12 @@ func (t *test) compare(ctx context.Context) error {
 		if err := t.inserts.settle(ctx, conn); err != nil {
 			return err
 		}
+		if err := t.migrations.settle(ctx, conn); err != nil {
+			return err
+		}
 		want := t.feed.model.expected()
 		t.inserts.expected(want)
+		t.migrations.expected(want)
 		t.feed.users.expected(t.feed.model.events, want)
 		for _, rows := range want {
 			sort.Strings(rows)
