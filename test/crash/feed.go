@@ -71,8 +71,8 @@ func (f *feed) produce(n int) error {
 			records[i] = f.users.record(f.rnd)
 			continue
 		}
-		e := event{k: int64(f.rnd.IntN(2000)), v: int64(f.rnd.IntN(1000)), s: fmt.Sprintf("s%d ä", f.rnd.IntN(50))}
-		value := fmt.Sprintf(`{"k": %d, "v": %d, "s": %q, "other": [1, {"x": null}]}`, e.k, e.v, e.s)
+		e := event{k: int64(f.rnd.IntN(2000)), v: int64(f.rnd.IntN(1000)), s: fmt.Sprintf("s%d ä", f.rnd.IntN(50)), at: f.eventTime(i)}
+		value := fmt.Sprintf(`{"k": %d, "v": %d, "s": %q, "at": %q, "other": [1, {"x": null}]}`, e.k, e.v, e.s, timeText(e.at))
 		switch f.rnd.IntN(200) {
 		case 0:
 			value = fmt.Sprintf(`{"k": %d, "v": "many"}`, e.k)

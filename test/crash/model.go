@@ -16,7 +16,7 @@ import (
 // setup are the statements that every run begins with.
 func setup(brokers, topic string) []string {
 	return []string{
-		fmt.Sprintf("CREATE STREAM events (k bigint, v bigint, s text) WITH (connector = 'kafka', brokers = '%s', topic = '%s', format = 'json')", brokers, topic),
+		fmt.Sprintf("CREATE STREAM events (k bigint, v bigint, s text, at timestamp, WATERMARK FOR at AS at - INTERVAL '1 second') WITH (connector = 'kafka', brokers = '%s', topic = '%s', format = 'json')", brokers, topic),
 		"CREATE MATERIALIZED VIEW groups AS SELECT k, count(*) AS n, sum(v) AS s, max(v) AS m FROM events GROUP BY k",
 		"CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(v) AS s FROM events",
 		"CREATE MATERIALIZED VIEW big AS SELECT k, v, s FROM events WHERE v % 7 = 0",
@@ -24,6 +24,8 @@ func setup(brokers, topic string) []string {
 		"CREATE TABLE rows (id bigint PRIMARY KEY, batch bigint, v bigint)",
 		"CREATE MATERIALIZED VIEW batches AS SELECT batch, count(*) AS n, sum(v) AS s FROM rows GROUP BY batch",
 		"CREATE MATERIALIZED VIEW over AS SELECT count(*) AS n, sum(n) AS s FROM groups WHERE n > 1",
+		"CREATE MATERIALIZED VIEW hops AS " + hopping,
+		"CREATE MATERIALIZED VIEW closed AS " + hopping + " EMIT ON WINDOW CLOSE",
 	}
 }
 
@@ -31,6 +33,7 @@ func setup(brokers, topic string) []string {
 type event struct {
 	k, v int64
 	s    string
+	at   int64 // seconds of event time
 }
 
 // model holds what has been produced and acknowledged.
@@ -110,6 +113,7 @@ func (t *test) compare(ctx context.Context) error {
 		t.inserts.expected(want)
 		t.migrations.expected(want)
 		t.feed.users.expected(t.feed.model.events, want)
+		want["hops"] = expectedHops(t.feed.model.events)
 		for _, rows := range want {
 			sort.Strings(rows)
 		}
@@ -142,6 +146,9 @@ func (t *test) compare(ctx context.Context) error {
 				return err
 			}
 			t.took("reading the topic of "+s.name, began)
+		}
+		if err := compareClosed(ctx, conn); err != nil {
+			return err
 		}
 		return t.compareErrors(ctx, conn)
 	})
