@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +65,11 @@ func TestTypesRoundTrip(t *testing.T) {
 		{"uuid", [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
 		{"jsonb", map[string]any{"a": []any{1.0, "x", nil}}}, {"json", map[string]any{"b": true}},
 		{"int4[]", []any{int32(1), nil, int32(-3)}}, {"text[]", []any{"a", "b c", "{\",\"}"}},
+		{"bool[]", []any{true, nil}}, {"int2[]", []any{int16(1), int16(-2)}}, {"float4[]", []any{float32(0.5)}}, {"float8[]", []any{1.5, nil, math.Inf(1)}},
+		{"numeric[]", []any{numeric(t, "1.50"), nil}}, {"varchar(3)[]", []any{"abc", ""}},
+		{"date[]", []any{time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC)}}, {"timestamp[]", []any{moment}}, {"timestamptz[]", []any{moment, nil}},
+		{"interval[]", []any{pgtype.Interval{Months: 1, Days: -3, Microseconds: 5, Valid: true}}},
+		{"uuid[]", []any{[16]byte{1, 2}}}, {"bytea[]", []any{[]byte{0, 255}, []byte{}}}, {"jsonb[]", []any{map[string]any{"a": 1.0}}},
 		{"numeric", numeric(t, "-12345678901234567890.0123456789")}, {"numeric", numeric(t, "NaN")}, {"numeric", numeric(t, "1.50")},
 	}
 	admin := pgxConnect(t, address, pgx.QueryExecModeCacheStatement)
@@ -118,6 +124,9 @@ func numeric(t *testing.T, s string) pgtype.Numeric {
 
 func sameValue(got, want any) bool {
 	switch w := want.(type) {
+	case []any:
+		g, ok := got.([]any)
+		return ok && slices.EqualFunc(g, w, sameValue)
 	case time.Time:
 		g, ok := got.(time.Time)
 		return ok && g.Equal(w)

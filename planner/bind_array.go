@@ -31,15 +31,6 @@ func (b *binder) array(e *ast.ArrayExpr, c *exprContext) (*expr.Expr, error) {
 
 func (b *binder) makeArray(elems []*expr.Expr, of types.Type, pos int) (*expr.Expr, error) {
 	array := of.Array()
-	if array == 0 && (isText(of) || of.Base() == types.BPChar || of.Base() == types.Char) {
-		array = types.TextArray // there are no arrays of the other string types
-		for i := range elems {
-			var err error
-			if elems[i], err = b.coerce(elems[i], types.Text, expr.Explicit); err != nil {
-				return nil, err
-			}
-		}
-	}
 	if array == 0 {
 		return nil, notSupported(pos, "arrays of type %s are not supported", of.Base())
 	}
@@ -136,8 +127,8 @@ func (b *binder) asArray(array, left *expr.Expr) (*expr.Expr, error) {
 	}
 	to := of.Array()
 	switch {
-	case to == 0 && of.Category() == 'S':
-		to = types.TextArray
+	case of == types.Varchar:
+		to = types.TextArray // whose elements it is compared with, as text
 	case to == 0 && expr.CanCoerce(of, types.OIDType, expr.Implicit) && of.Kind() == types.KindInt64:
 		to = types.OIDArray
 	case to == 0:

@@ -57,7 +57,7 @@ func BindType(n *ast.TypeName) (types.Type, error) {
 		if array == 0 {
 			return 0, notSupported(n.Position(), "arrays of type %s are not supported", t)
 		}
-		return array, nil
+		return array.WithTypmod(t.Typmod()), nil
 	}
 	return t, nil
 }

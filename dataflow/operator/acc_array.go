@@ -11,7 +11,8 @@ import (
 )
 
 // arrayAgg is array_agg: all values of the group, NULL among them, in an order
-// of their rows, then ascending and NULL last. PostgreSQL leaves open what is
+// of their rows, then ascending and NULL last, values that are equal but not the
+// same (1.0 and 1.00) by their image. PostgreSQL leaves open what is
 // equal in the order; here it depends on the group's rows alone. State: the
 // number of distinct items, then for each the lengths of its order key and of
 // its key, the key and its count.
@@ -33,7 +34,8 @@ type arraySlot struct {
 	sorted bool
 }
 
-// arrayItem is a value with its place: the order key, then the value's key.
+// arrayItem is a value with its place: the order key, then the value's key, and,
+// where the value cannot be restored from that, its image with its length behind.
 type arrayItem struct {
 	key   []byte
 	order int // length of the order key
@@ -54,6 +56,11 @@ func (a *arrayAgg) addRows(b *zset.Batch, in *rowSet) {
 		}
 		order := len(key)
 		key = zset.AppendKeyOrdered(key, &b.Cols[a.value], row, false, false)
+		if zset.KeyLossy(a.elem) {
+			image := len(key)
+			key = zset.AppendRow(key, b.Cols[a.value:a.value+1], row)
+			key = binary.BigEndian.AppendUint32(key, uint32(len(key)-image))
+		}
 		a.slot[in.slots[i]].put(arrayItem{key, order, in.weightOf(r)})
 		a.held += len(key)
 	}
@@ -131,8 +138,8 @@ const maxArrayElements = 1 << 24
 func (a *arrayAgg) result(slot int, out *zset.Vector) *sqlerr.Error {
 	items := a.slot[slot].settle()
 	total := int64(0)
-	for _, item := range items {
-		total += a.times(item)
+	for i := range items {
+		total += a.times(items, i)
 	}
 	if total <= 0 || total > maxArrayElements {
 		out.AppendNull()
@@ -142,14 +149,14 @@ func (a *arrayAgg) result(slot int, out *zset.Vector) *sqlerr.Error {
 		return sqlerr.New(sqlerr.ProgramLimitExceeded, "array size exceeds the maximum allowed (%d)", maxArrayElements)
 	}
 	elems := make([]types.Datum, 0, total)
-	value := zset.Vector{Type: a.elem}
+	values := []zset.Vector{{Type: a.elem}}
 	for i, item := range items {
-		if _, err := zset.DecodeKey(item.key[item.order:], a.elem, &value); err != nil {
+		if err := a.restore(item, values); err != nil {
 			out.AppendNull()
 			return sqlerr.Wrap(err, sqlerr.DataCorrupted, "stored value of array_agg is damaged")
 		}
-		d := value.Datum(i)
-		for range a.times(item) {
+		d := values[0].Datum(i)
+		for range a.times(items, i) {
 			elems = append(elems, d)
 		}
 	}
@@ -158,12 +165,44 @@ func (a *arrayAgg) result(slot int, out *zset.Vector) *sqlerr.Error {
 	return nil
 }
 
-// times says how often a value stands in the array.
-func (a *arrayAgg) times(item arrayItem) int64 {
-	if a.distinct {
-		return min(item.n, 1)
+// place returns an item's order key and value key, and the value's image if there
+// is one.
+func (a *arrayAgg) place(item arrayItem) (keys, image []byte) {
+	const tail = 4
+	if !zset.KeyLossy(a.elem) || len(item.key) < tail {
+		return item.key, nil
 	}
-	return item.n
+	end := len(item.key) - tail
+	start := end - int(binary.BigEndian.Uint32(item.key[end:]))
+	if start < item.order {
+		return item.key, nil
+	}
+	return item.key[:start], item.key[start:end]
+}
+
+// restore appends an item's value to the one vector of values.
+func (a *arrayAgg) restore(item arrayItem, values []zset.Vector) error {
+	keys, image := a.place(item)
+	if zset.KeyLossy(a.elem) {
+		return zset.DecodeRow(image, values)
+	}
+	_, err := zset.DecodeKey(keys[item.order:], a.elem, &values[0])
+	return err
+}
+
+// times says how often a value stands in the array; of equal ones DISTINCT takes
+// the first.
+func (a *arrayAgg) times(items []arrayItem, i int) int64 {
+	if !a.distinct {
+		return items[i].n
+	}
+	if i > 0 {
+		before, _ := a.place(items[i-1])
+		if keys, _ := a.place(items[i]); bytes.Equal(before, keys) {
+			return 0
+		}
+	}
+	return min(items[i].n, 1)
 }
 
 func (a *arrayAgg) reset() {

@@ -176,7 +176,10 @@ func naiveArray(f AggregateFunc, vs []value, total int64) types.Datum {
 		}
 	}
 	slices.SortFunc(elems, func(a, b types.Datum) int {
-		return bytes.Compare(zset.AppendKeyDatum(nil, t, a), zset.AppendKeyDatum(nil, t, b))
+		if c := bytes.Compare(zset.AppendKeyDatum(nil, t, a), zset.AppendKeyDatum(nil, t, b)); c != 0 {
+			return c
+		}
+		return bytes.Compare(image1(t, a), image1(t, b))
 	})
 	return types.Datum{Bytes: types.AppendArray(nil, t, []types.Dim{{Len: int32(total), Lower: 1}}, elems)}
 }

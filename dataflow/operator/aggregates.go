@@ -115,8 +115,10 @@ func aggregateTable() []AggregateFunc {
 			AggregateFunc{"min", one(t), t, docMin, aggMin},
 			AggregateFunc{"max", one(t), t, docMax, aggMax})
 	}
-	for _, t := range []types.Type{types.Bool, types.Int2, types.Int4, types.Int8, types.OIDType, types.Text, types.Name} {
-		table = append(table, AggregateFunc{"array_agg", one(t), t.Array(), docArray, aggArray})
+	for _, info := range types.All() {
+		if info.Array != 0 {
+			table = append(table, AggregateFunc{"array_agg", one(info.Type), info.Array, docArray, aggArray})
+		}
 	}
 	return table
 }

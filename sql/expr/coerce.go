@@ -131,9 +131,8 @@ func convert(e *Expr, from, to types.Type, ctx CoercionContext) (*Expr, error) {
 	if isString(from) {
 		return fromTextCall(e, to), nil
 	}
-	if to == types.BoolArray && from == types.Int4Array || from == types.BoolArray && (to == types.Int4Array || to == types.TextArray) {
-		f, _ := Lookup(castBoolsFunc)
-		return newCall(f, to, e.Pos, e), nil
+	if from.IsArray() && to.IsArray() {
+		return castArrayCall(e, from, to), nil
 	}
 	name := toTextFunc
 	if styled(from) || styled(from.Elem()) {
@@ -265,7 +264,10 @@ func applyModifier(e *Expr, to types.Type, ctx CoercionContext) (*Expr, error) {
 	case types.Timestamp, types.Timestamptz, types.Time, types.Interval:
 		name = typeName(to) + "(" + typeName(to) + ",int4)"
 	default:
-		return e, nil
+		if !to.IsArray() {
+			return e, nil
+		}
+		name, args = arrayModifierFunc, []*Expr{e, Constant(types.Bool, types.Datum{Bool: ctx == Explicit})}
 	}
 	f, _ := Lookup(name)
 	return newCall(f, to, e.Pos, args...), nil

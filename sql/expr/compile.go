@@ -352,7 +352,7 @@ func (c *compiler) call(e *Expr, args []node) (node, error) {
 }
 
 func newSite(f *Function, e *Expr, env *Env) (*site, error) {
-	s := &site{fn: f, args: e.Args, ret: e.Type, env: env}
+	s := &site{fn: f, args: e.Args, ret: e.Type, env: env, elementCast: elementCast}
 	if hasMarker(e) {
 		n := len(e.Args) - 1
 		frozen, err := decodeSettings(string(e.Args[n].Const.Bytes))

@@ -3,7 +3,6 @@ package expr
 import (
 	"bytes"
 	"slices"
-	"strconv"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
@@ -372,35 +371,7 @@ func joinedDims(a, b []types.Dim) ([]types.Dim, error) {
 	return out, nil
 }
 
-// castBools casts arrays from and to boolean[], whose elements are not cast as
-// their text is: true is 'true' as a text and 1 as an integer.
-func castBools(s *site) (kernel, error) {
-	to := s.ret.Elem()
-	return appending(func(c *call) func([]byte, int) ([]byte, error) {
-		a := bound[[]byte](c, 0)
-		return func(dst []byte, row int) ([]byte, error) {
-			dims, elems, err := decodeArray(s.args[0].Type, a.at(row))
-			if err != nil {
-				return dst, err
-			}
-			for i, d := range elems {
-				switch {
-				case d.Null:
-				case to == types.Bool:
-					elems[i] = types.Datum{Bool: d.Int != 0}
-				case to == types.Text:
-					elems[i] = types.Datum{Bytes: strconv.AppendBool(nil, d.Bool)}
-				default:
-					elems[i] = types.Datum{Int: int64(bit(d.Bool))}
-				}
-			}
-			return types.AppendArray(dst, to, dims, elems), nil
-		}
-	})(s)
-}
-
 func (t *tables) addArrayText() {
-	t.fn(castBoolsFunc+" any", castBools, internal)
 	t.fn("array_to_string(anyarray,text) text", arrayToString, usesSettings)
 	t.fn("array_to_string(anyarray,text,text) text", arrayToString, usesSettings, notStrict, nullable)
 	t.fn("string_to_array(text,text) _text", stringToArray, notStrict, nullable)

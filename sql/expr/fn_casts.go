@@ -16,7 +16,6 @@ const (
 	toTextStyledFunc   = "to_text_styled(any)"
 	fromTextFunc       = "from_text(text)"
 	fromTextStyledFunc = "from_text_styled(text)"
-	castBoolsFunc      = "cast_bools(anyarray)"
 )
 
 // addCasts registers pg_cast: what a cast does and in which contexts it may be
@@ -30,6 +29,7 @@ func (t *tables) addCasts() {
 	t.addJSONCasts()
 	t.addOIDCasts()
 	t.addModifierCasts()
+	t.addArrayCasts()
 	t.fn(toTextFunc+" text", toText, internal)
 	t.fn(toTextStyledFunc+" text", toText, internal, usesSettings)
 	t.fn(fromTextFunc+" any", fromText, internal)

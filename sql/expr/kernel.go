@@ -15,6 +15,9 @@ type site struct {
 	args []*Expr // constants are folded
 	ret  types.Type
 	env  *Env
+	// elementCast compiles the cast of an array's elements; here, since the table of
+	// functions cannot refer to what looks into it.
+	elementCast func(env *Env, from, to types.Type) (*Program, error)
 }
 
 // constant returns the value of an argument that is a constant other than NULL.

@@ -159,8 +159,30 @@ func ApplyTypmod(t Type, d Datum, explicit bool) (Datum, error) {
 		}
 	case Interval:
 		d.Ival, err = d.Ival.applyTypmod(t.Typmod())
+	default:
+		if t.IsArray() {
+			d.Bytes, err = applyArrayTypmod(t, d.Bytes, explicit)
+		}
 	}
 	return d, err
+}
+
+// applyArrayTypmod coerces the elements of an array to the modifier.
+func applyArrayTypmod(t Type, b []byte, explicit bool) ([]byte, error) {
+	l, ok := DecodeList(t, b)
+	if !ok {
+		return b, nil
+	}
+	elem := t.Elem().WithTypmod(t.Typmod())
+	elems := make([]Datum, 0, l.Len())
+	for l.Next() {
+		d, err := ApplyTypmod(elem, l.Elem(), explicit)
+		if err != nil {
+			return nil, err
+		}
+		elems = append(elems, d)
+	}
+	return AppendArray(nil, elem.Base(), l.Dims(), elems), nil
 }
 
 // Compare orders two values of a type as ORDER BY ... NULLS LAST does; values

@@ -23,8 +23,8 @@ type Info struct {
 // infos lists every type. It is never written.
 var infos = []Info{
 	{Type: Bool, Name: "bool", SQLName: "boolean", Len: 1, Category: 'B', Preferred: true, ByVal: true, Array: BoolArray},
-	{Type: Bytea, Name: "bytea", SQLName: "bytea", Len: -1, Category: 'U'},
-	{Type: Char, Name: "char", SQLName: `"char"`, Len: 1, Category: 'Z', ByVal: true},
+	{Type: Bytea, Name: "bytea", SQLName: "bytea", Len: -1, Category: 'U', Array: ByteaArray},
+	{Type: Char, Name: "char", SQLName: `"char"`, Len: 1, Category: 'Z', ByVal: true, Array: CharArray},
 	{Type: Name, Name: "name", SQLName: "name", Len: 64, Category: 'S', Array: NameArray},
 	{Type: Int8, Name: "int8", SQLName: "bigint", Len: 8, Category: 'N', ByVal: true, Array: Int8Array},
 	{Type: Int2, Name: "int2", SQLName: "smallint", Len: 2, Category: 'N', ByVal: true, Array: Int2Array},
@@ -33,22 +33,22 @@ var infos = []Info{
 	{Type: Text, Name: "text", SQLName: "text", Len: -1, Category: 'S', Preferred: true, Array: TextArray},
 	{Type: OIDType, Name: "oid", SQLName: "oid", Len: 4, Category: 'N', Preferred: true, ByVal: true, Array: OIDArray},
 	{Type: JSON, Name: "json", SQLName: "json", Len: -1, Category: 'U'},
-	{Type: Float4, Name: "float4", SQLName: "real", Len: 4, Category: 'N', ByVal: true},
-	{Type: Float8, Name: "float8", SQLName: "double precision", Len: 8, Category: 'N', Preferred: true, ByVal: true},
+	{Type: Float4, Name: "float4", SQLName: "real", Len: 4, Category: 'N', ByVal: true, Array: Float4Array},
+	{Type: Float8, Name: "float8", SQLName: "double precision", Len: 8, Category: 'N', Preferred: true, ByVal: true, Array: Float8Array},
 	{Type: Unknown, Name: "unknown", SQLName: "unknown", Len: -2, Category: 'X'},
-	{Type: BPChar, Name: "bpchar", SQLName: "character", Len: -1, Category: 'S'},
-	{Type: Varchar, Name: "varchar", SQLName: "character varying", Len: -1, Category: 'S'},
-	{Type: Date, Name: "date", SQLName: "date", Len: 4, Category: 'D', ByVal: true},
-	{Type: Time, Name: "time", SQLName: "time without time zone", Len: 8, Category: 'D', ByVal: true},
-	{Type: Timestamp, Name: "timestamp", SQLName: "timestamp without time zone", Len: 8, Category: 'D', ByVal: true},
-	{Type: Timestamptz, Name: "timestamptz", SQLName: "timestamp with time zone", Len: 8, Category: 'D', Preferred: true, ByVal: true},
-	{Type: Interval, Name: "interval", SQLName: "interval", Len: 16, Category: 'T', Preferred: true},
-	{Type: TimeTZ, Name: "timetz", SQLName: "time with time zone", Len: 12, Category: 'D'},
-	{Type: Numeric, Name: "numeric", SQLName: "numeric", Len: -1, Category: 'N'},
-	{Type: UUID, Name: "uuid", SQLName: "uuid", Len: 16, Category: 'U'},
+	{Type: BPChar, Name: "bpchar", SQLName: "character", Len: -1, Category: 'S', Array: BPCharArray},
+	{Type: Varchar, Name: "varchar", SQLName: "character varying", Len: -1, Category: 'S', Array: VarcharArray},
+	{Type: Date, Name: "date", SQLName: "date", Len: 4, Category: 'D', ByVal: true, Array: DateArray},
+	{Type: Time, Name: "time", SQLName: "time without time zone", Len: 8, Category: 'D', ByVal: true, Array: TimeArray},
+	{Type: Timestamp, Name: "timestamp", SQLName: "timestamp without time zone", Len: 8, Category: 'D', ByVal: true, Array: TimestampArray},
+	{Type: Timestamptz, Name: "timestamptz", SQLName: "timestamp with time zone", Len: 8, Category: 'D', Preferred: true, ByVal: true, Array: TimestamptzArray},
+	{Type: Interval, Name: "interval", SQLName: "interval", Len: 16, Category: 'T', Preferred: true, Array: IntervalArray},
+	{Type: TimeTZ, Name: "timetz", SQLName: "time with time zone", Len: 12, Category: 'D', Array: TimeTZArray},
+	{Type: Numeric, Name: "numeric", SQLName: "numeric", Len: -1, Category: 'N', Array: NumericArray},
+	{Type: UUID, Name: "uuid", SQLName: "uuid", Len: 16, Category: 'U', Array: UUIDArray},
 	{Type: Regclass, Name: "regclass", SQLName: "regclass", Len: 4, Category: 'N', ByVal: true},
 	{Type: Regtype, Name: "regtype", SQLName: "regtype", Len: 4, Category: 'N', ByVal: true},
-	{Type: JSONB, Name: "jsonb", SQLName: "jsonb", Len: -1, Category: 'U'},
+	{Type: JSONB, Name: "jsonb", SQLName: "jsonb", Len: -1, Category: 'U', Array: JSONBArray},
 	{Type: Void, Name: "void", SQLName: "void", Len: 4, Category: 'P', ByVal: true},
 	{Type: Record, Name: "record", SQLName: "record", Len: -1, Category: 'P'},
 	{Type: BoolArray, Name: "_bool", SQLName: "boolean[]", Len: -1, Category: 'A', Elem: Bool},
@@ -58,6 +58,21 @@ var infos = []Info{
 	{Type: Int8Array, Name: "_int8", SQLName: "bigint[]", Len: -1, Category: 'A', Elem: Int8},
 	{Type: OIDArray, Name: "_oid", SQLName: "oid[]", Len: -1, Category: 'A', Elem: OIDType},
 	{Type: NameArray, Name: "_name", SQLName: "name[]", Len: -1, Category: 'A', Elem: Name},
+	{Type: ByteaArray, Name: "_bytea", SQLName: "bytea[]", Len: -1, Category: 'A', Elem: Bytea},
+	{Type: CharArray, Name: "_char", SQLName: `"char"[]`, Len: -1, Category: 'A', Elem: Char},
+	{Type: BPCharArray, Name: "_bpchar", SQLName: "character[]", Len: -1, Category: 'A', Elem: BPChar},
+	{Type: VarcharArray, Name: "_varchar", SQLName: "character varying[]", Len: -1, Category: 'A', Elem: Varchar},
+	{Type: Float4Array, Name: "_float4", SQLName: "real[]", Len: -1, Category: 'A', Elem: Float4},
+	{Type: Float8Array, Name: "_float8", SQLName: "double precision[]", Len: -1, Category: 'A', Elem: Float8},
+	{Type: TimestampArray, Name: "_timestamp", SQLName: "timestamp without time zone[]", Len: -1, Category: 'A', Elem: Timestamp},
+	{Type: DateArray, Name: "_date", SQLName: "date[]", Len: -1, Category: 'A', Elem: Date},
+	{Type: TimeArray, Name: "_time", SQLName: "time without time zone[]", Len: -1, Category: 'A', Elem: Time},
+	{Type: TimestamptzArray, Name: "_timestamptz", SQLName: "timestamp with time zone[]", Len: -1, Category: 'A', Elem: Timestamptz},
+	{Type: IntervalArray, Name: "_interval", SQLName: "interval[]", Len: -1, Category: 'A', Elem: Interval},
+	{Type: NumericArray, Name: "_numeric", SQLName: "numeric[]", Len: -1, Category: 'A', Elem: Numeric},
+	{Type: TimeTZArray, Name: "_timetz", SQLName: "time with time zone[]", Len: -1, Category: 'A', Elem: TimeTZ},
+	{Type: UUIDArray, Name: "_uuid", SQLName: "uuid[]", Len: -1, Category: 'A', Elem: UUID},
+	{Type: JSONBArray, Name: "_jsonb", SQLName: "jsonb[]", Len: -1, Category: 'A', Elem: JSONB},
 }
 
 // All returns what is known of every type, for pg_type; it must not be written.
@@ -74,7 +89,8 @@ func (t Type) Info() (info Info, ok bool) {
 	return Info{}, false
 }
 
-// Elem returns the element type of an array, 0 for other types.
+// Elem returns the element type of an array without its modifier, which is the
+// array's; 0 for other types.
 func (t Type) Elem() Type {
 	switch t.Base() {
 	case BoolArray:
@@ -91,6 +107,36 @@ func (t Type) Elem() Type {
 		return OIDType
 	case NameArray:
 		return Name
+	case ByteaArray:
+		return Bytea
+	case CharArray:
+		return Char
+	case BPCharArray:
+		return BPChar
+	case VarcharArray:
+		return Varchar
+	case Float4Array:
+		return Float4
+	case Float8Array:
+		return Float8
+	case TimestampArray:
+		return Timestamp
+	case DateArray:
+		return Date
+	case TimeArray:
+		return Time
+	case TimestamptzArray:
+		return Timestamptz
+	case IntervalArray:
+		return Interval
+	case NumericArray:
+		return Numeric
+	case TimeTZArray:
+		return TimeTZ
+	case UUIDArray:
+		return UUID
+	case JSONBArray:
+		return JSONB
 	}
 	return 0
 }
@@ -135,6 +181,9 @@ func (t Type) String() string {
 	mod := t.Typmod()
 	if mod < 0 {
 		return info.SQLName
+	}
+	if info.Elem != 0 {
+		return info.Elem.WithTypmod(mod).String() + "[]"
 	}
 	switch info.Type {
 	case BPChar, Varchar:
