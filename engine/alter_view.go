@@ -55,7 +55,7 @@ func (e *Engine) resumeView(ctx context.Context, o *catalog.Object) error {
 	defer e.healer.wakeUp() // for what reads it
 	for {
 		err := e.rebuild(ctx, o.ID)
-		if v, ok = e.viewStatus(id); !v.Held {
+		if v, _ = e.viewStatus(id); !v.Held {
 			break
 		}
 		if !errors.Is(err, dataflow.ErrNotYet) {
