@@ -39,6 +39,9 @@ func Inspect(o Options) (*Inspection, error) {
 	if _, err := os.Stat(filepath.Join(o.Dir, "meta", "MANIFEST")); err != nil {
 		return nil, fileError(err, "%q is no data directory", o.Dir)
 	}
+	if _, err := checkDirectory(o.Dir); err != nil {
+		return nil, err
+	}
 	badger, err := OpenBadger(filepath.Join(o.Dir, "meta"), BadgerOptions{Logger: o.Log})
 	if err != nil {
 		return nil, err

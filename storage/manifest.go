@@ -9,7 +9,6 @@ import (
 
 // The manifest is the part of Meta below "s/":
 //
-//	s/format       format version of everything the store writes
 //	s/state        flushed epoch, its clock and positions, next run number
 //	s/meta         epoch of the last catalog changes that were applied
 //	s/a/<arr>      an arrangement: placement, epoch of its drop
@@ -18,7 +17,6 @@ import (
 // Everything else belongs to the callers.
 const (
 	manifestPrefix   = "s/"
-	manifestFormat   = "s/format"
 	manifestState    = "s/state"
 	manifestMeta     = "s/meta"
 	manifestArr      = "s/a/"
@@ -98,7 +96,6 @@ func (man *manifest) entry(key string, d *decoder) {
 		return n
 	}
 	switch {
-	case key == manifestFormat:
 	case key == manifestState:
 		man.flushed = d.uvarint()
 		man.clock = d.varint()

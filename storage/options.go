@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -175,8 +174,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // openSeams opens the disk's side of the store.
 func openSeams(o Options) (s Seams, err error) {
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return s, fmt.Errorf("could not create the data directory: %w", err)
+	if err := claimDirectory(o.Dir); err != nil {
+		return s, err
 	}
 	opened := []func() error{}
 	defer func() {
