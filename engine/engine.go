@@ -56,7 +56,7 @@ type Engine struct {
 	// written; used as written is.
 	together map[catalog.ID]*epochWrites
 
-	ddl  chan struct{} // capacity 1: one DDL statement at a time
+	ddl  chan struct{} // capacity 1: who has put something in may commit a change of the catalog
 	stop context.CancelFunc
 	done chan struct{} // closed when the loop has ended
 	err  error         // why it ended; read after done
