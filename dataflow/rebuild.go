@@ -13,7 +13,7 @@ import (
 )
 
 // A view whose stored rows are damaged is a function of its inputs and can be
-// built again (docs/design/0006). That takes two steps:
+// built again (docs/design/0007). That takes two steps:
 //
 //	hold     the view leaves the epochs and is computed no more. What reads it
 //	         goes on with the rows that it has seen, but is not ready: nobody

@@ -16,7 +16,7 @@ import (
 )
 
 // A view or an index whose stored rows are damaged is built again from its inputs
-// (docs/design/0006): whoever meets the damage, a view's computation, a query, a
+// (docs/design/0007): whoever meets the damage, a view's computation, a query, a
 // merge or the verification in the background, wakes the healer.
 
 const (

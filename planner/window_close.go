@@ -28,8 +28,7 @@ const (
 
 // windowClosing is what EMIT ON WINDOW CLOSE waits for.
 type windowClosing struct {
-	key     int          // of GROUP BY: the end of the window
-	streams []catalog.ID // whose least watermark has to reach it
+	key int // of GROUP BY: the end of the window
 }
 
 // bindEmit notes which SELECT emits when windows close.
