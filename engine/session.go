@@ -182,8 +182,13 @@ type Prepared struct {
 
 // Endless says whether the statement may send rows for ever.
 func (p *Prepared) Endless() bool {
-	_, ok := p.Statement.parsed.Stmt.(*ast.Subscribe)
-	return ok
+	switch st := p.Statement.parsed.Stmt.(type) {
+	case *ast.Subscribe:
+		return true
+	case *ast.SelectStmt:
+		return st.Emit == ast.EmitChanges
+	}
+	return false
 }
 
 // Prepare binds a statement. paramTypes are declared by the client; 0 or
@@ -228,6 +233,9 @@ func noParameters(n ast.Node) (err error) {
 func (s *Session) prepare(p *Prepared) error {
 	switch st := p.Statement.parsed.Stmt.(type) {
 	case *ast.SelectStmt:
+		if st.Emit == ast.EmitChanges {
+			return s.prepareEmitChanges(p, st)
+		}
 		return s.prepareSelect(p, st)
 	case *ast.CreateStream:
 		p.run = s.ddl(p.Statement, func(ctx context.Context) (string, error) { return s.createStream(ctx, st) })

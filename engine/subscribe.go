@@ -2,24 +2,30 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/internal/sqlerr"
+	"github.com/streamdb/streamdb/planner"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
 // subscription is a SUBSCRIBE: the rows of a relation at one epoch, then every
-// change, each with its epoch and weight.
+// change, each with its epoch and weight. For EMIT CHANGES a query is between the
+// relation and the client.
 type subscription struct {
 	session  *Session
 	relation *catalog.Object
+	visible  []Column // behind epoch and diff
 	snapshot bool
 	progress bool
 	upTo     uint64 // 0: for ever
+	query    *planner.QueryPlan
+	limit    int64 // rows; -1: for ever
 }
 
 // prepareSubscribe binds SUBSCRIBE. The columns are epoch, with PROGRESS
@@ -42,11 +48,13 @@ func (s *Session) prepareSubscribe(p *Prepared, st *ast.Subscribe) error {
 		return sqlerr.New(sqlerr.WrongObjectType, "cannot subscribe to %s %q", o.Kind, o.Name).At(st.Name.Position()).
 			WithHint("Subscribe to a table or a materialized view.")
 	}
-	if s.tx.ddl.find(o.ID) != nil {
-		return sqlerr.New(sqlerr.FeatureNotSupported, "cannot subscribe to %s %q in the transaction that creates it", o.Kind, o.Name).At(st.Name.Position()).
-			WithHint("Subscribe to it after COMMIT.")
+	if err := s.refuseUncommitted(o); err != nil {
+		return err.At(st.Name.Position())
 	}
-	sub := &subscription{session: s, relation: o, snapshot: true}
+	sub := &subscription{session: s, relation: o, snapshot: true, limit: -1}
+	for _, c := range o.Visible() {
+		sub.visible = append(sub.visible, Column{Name: c.Name, Type: c.Type})
+	}
 	if err := sub.options(st); err != nil {
 		return err
 	}
@@ -57,6 +65,15 @@ func (s *Session) prepareSubscribe(p *Prepared, st *ast.Subscribe) error {
 		return "SUBSCRIBE " + strconv.FormatInt(n, 10), err
 	}
 	return nil
+}
+
+// refuseUncommitted refuses to subscribe to what no epoch has yet.
+func (s *Session) refuseUncommitted(o *catalog.Object) *sqlerr.Error {
+	if s.tx.ddl.find(o.ID) == nil {
+		return nil
+	}
+	return sqlerr.New(sqlerr.FeatureNotSupported, "cannot subscribe to %s %q in the transaction that creates it", o.Kind, o.Name).
+		WithHint("Subscribe to it after COMMIT.")
 }
 
 func (sub *subscription) options(st *ast.Subscribe) error {
@@ -111,54 +128,57 @@ func (sub *subscription) columns() []Column {
 	if sub.progress {
 		out = append(out, Column{Name: "progressed", Type: types.Bool})
 	}
-	out = append(out, Column{Name: "diff", Type: types.Int8})
-	for _, c := range sub.relation.Visible() {
-		out = append(out, Column{Name: c.Name, Type: c.Type})
-	}
-	return out
+	return append(append(out, Column{Name: "diff", Type: types.Int8}), sub.visible...)
 }
 
-// run sends the snapshot and then the changes until UP TO is reached, the
+// run sends the snapshot and then the changes until UP TO or LIMIT is reached, the
 // client cancels or the subscription ends.
 func (sub *subscription) run(ctx context.Context, rows Rows) (int64, error) {
 	runtime := sub.session.engine.runtime
-	id := dataflow.RelationID(sub.relation.ID)
 	if err := sub.session.waitReady(ctx, sub.relation); err != nil {
 		return 0, err
 	}
-	s, err := runtime.Subscribe(ctx, id)
+	s, err := runtime.Subscribe(ctx, dataflow.RelationID(sub.relation.ID))
 	if err != nil {
 		return 0, err
 	}
 	defer s.Close()
 	out := &subscriptionRows{sub: sub, rows: rows}
-	epoch := s.Snapshot().Epoch()
+	if err = out.all(ctx, s); errors.Is(err, errEnough) {
+		err = rows.Flush()
+	}
+	return out.sent, err
+}
+
+// all sends the snapshot and the changes.
+func (o *subscriptionRows) all(ctx context.Context, s *dataflow.Subscription) error {
+	sub, epoch := o.sub, s.Snapshot().Epoch()
 	if sub.snapshot {
 		err := dataflow.ScanResult(s.Snapshot(), resultSpecAt(s.Snapshot(), sub.relation), nil, nil, nil, func(b *zset.Batch) error {
-			return out.send(epoch, b)
+			return o.change(ctx, epoch, b)
 		})
 		if err != nil {
-			return out.sent, err
+			return err
 		}
 	}
 	for {
-		if err := out.progressed(epoch); err != nil {
-			return out.sent, err
+		if err := o.progressed(epoch); err != nil {
+			return err
 		}
 		if sub.upTo > 0 && epoch >= sub.upTo {
-			return out.sent, nil
+			return nil
 		}
 		change, err := s.Next(ctx, sub.progress || sub.upTo > 0)
 		if err != nil {
-			return out.sent, err
+			return err
 		}
 		epoch = change.Epoch
 		if sub.upTo > 0 && epoch > sub.upTo {
-			return out.sent, nil
+			return nil
 		}
 		if len(change.Rows) > 0 {
-			if err := out.send(epoch, zset.Consolidate(sub.relation.Types(), change.Rows)); err != nil {
-				return out.sent, err
+			if err := o.change(ctx, epoch, zset.Consolidate(sub.relation.Types(), change.Rows)); err != nil {
+				return err
 			}
 		}
 	}
@@ -171,26 +191,35 @@ type subscriptionRows struct {
 	sent int64
 }
 
+// send sends rows until LIMIT is reached: then the error is errEnough.
 func (o *subscriptionRows) send(epoch uint64, b *zset.Batch) error {
 	out := o.head(b.N)
 	for i := range b.Len() {
+		if o.sub.limit >= 0 && o.sent+int64(out.N) >= o.sub.limit {
+			break
+		}
 		r := b.Row(i)
 		w := b.WeightAt(r)
 		if w == 0 {
 			continue
 		}
 		o.appendHead(out, epoch, types.Datum{}, intDatum(w))
-		first := len(out.Cols) - len(o.sub.relation.Visible())
+		first := len(out.Cols) - len(o.sub.visible)
 		for c := first; c < len(out.Cols); c++ {
 			out.Cols[c].AppendFrom(&b.Cols[c-first], r)
 		}
 		out.AddRow(1)
 	}
 	o.sent += int64(out.N)
-	if out.N == 0 {
-		return nil
+	if out.N > 0 {
+		if err := o.rows.Batch(out); err != nil {
+			return err
+		}
 	}
-	return o.rows.Batch(out)
+	if o.sub.limit >= 0 && o.sent >= o.sub.limit {
+		return errEnough
+	}
+	return nil
 }
 
 func (o *subscriptionRows) head(capacity int) *zset.Batch {
@@ -218,7 +247,7 @@ func (o *subscriptionRows) progressed(epoch uint64) error {
 	if o.sub.progress {
 		b := o.head(1)
 		o.appendHead(b, epoch, boolDatum(true), types.NullDatum())
-		for c := len(b.Cols) - len(o.sub.relation.Visible()); c < len(b.Cols); c++ {
+		for c := len(b.Cols) - len(o.sub.visible); c < len(b.Cols); c++ {
 			b.Cols[c].AppendNull()
 		}
 		b.AddRow(1)

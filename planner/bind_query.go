@@ -44,7 +44,7 @@ func refuseClauses(q *ast.SelectStmt) error {
 	case q.AsOf != nil:
 		return notSupported(q.AsOf.Position(), "AS OF is not supported yet")
 	case q.Emit == ast.EmitChanges:
-		return notSupported(q.Position(), "EMIT is not supported yet")
+		return notSupported(q.Position(), "EMIT CHANGES is supported at the end of a SELECT alone")
 	}
 	return nil
 }
