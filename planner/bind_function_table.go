@@ -79,6 +79,7 @@ func (b *binder) bindFunctionTable(t *ast.FuncTable, ctes *cteScope) (Node, *sco
 	}
 	node := &TableFunction{Input: unitRow(), Ordinality: t.Ordinality}
 	var names []string
+	name := ""
 	for _, item := range t.Funcs {
 		if len(item.Columns) > 0 {
 			return nil, nil, notSupported(item.Position(), "column definitions for functions in FROM are not supported yet")
@@ -96,16 +97,18 @@ func (b *binder) bindFunctionTable(t *ast.FuncTable, ctes *cteScope) (Node, *sco
 		}
 		f := findTableFunction(call)
 		c := FunctionCall{Name: f.name}
-		name, err := f.bind(b, &c, args)
+		column, err := f.bind(b, &c, args)
 		if err != nil {
 			return nil, nil, sqlerr.From(err).At(call.Position())
 		}
 		if b.env.InView && c.Column.Base() == types.Timestamptz {
 			return nil, nil, notSupported(call.Position(), "generate_series over timestamps with time zone is not supported in a materialized view")
 		}
-		node.Calls, names = append(node.Calls, c), append(names, name)
+		if name == "" {
+			name = f.name
+		}
+		node.Calls, names = append(node.Calls, c), append(names, column)
 	}
-	name := node.Calls[0].Name
 	if t.Ordinality {
 		names = append(names, "ordinality")
 	}
@@ -301,6 +304,8 @@ func tableFunctions() []*tableFunction {
 		{"generate_series", bindSeries},
 		{"unnest", bindUnnest},
 		{"generate_subscripts", bindSubscripts},
+		{"string_to_table", bindElementsOf("string_to_array")},
+		{"regexp_split_to_table", bindElementsOf("regexp_split_to_array")},
 		{"pg_partition_ancestors", bindAncestors},
 	}
 }
@@ -358,6 +363,23 @@ func bindUnnest(b *binder, node *FunctionCall, args []*expr.Expr) (string, error
 	}
 	node.Args, node.Column = args, args[0].Type.Elem()
 	return node.Name, nil
+}
+
+// bindElementsOf binds a function that returns the elements of an array which
+// another function makes.
+func bindElementsOf(maker string) func(*binder, *FunctionCall, []*expr.Expr) (string, error) {
+	return func(b *binder, node *FunctionCall, args []*expr.Expr) (string, error) {
+		called := node.Name
+		array, err := expr.NewFunctionCall(b.env.Expr, maker, args...)
+		if err != nil {
+			e := *sqlerr.From(err)
+			e.Message = strings.Replace(e.Message, maker, called, 1)
+			return "", &e
+		}
+		node.Name = "unnest"
+		_, err = bindUnnest(b, node, []*expr.Expr{array})
+		return called, err
+	}
 }
 
 func bindSubscripts(b *binder, node *FunctionCall, args []*expr.Expr) (string, error) {

@@ -122,6 +122,8 @@ func (t *tables) addRegexFunctions() {
 	}, nullable)
 	t.fn("regexp_match(text,text) _text", regexpMatch, nullable)
 	t.fn("regexp_match(text,text,text) _text", regexpMatch, nullable)
+	t.fn("regexp_split_to_array(text,text) _text", regexpSplit)
+	t.fn("regexp_split_to_array(text,text,text) _text", regexpSplit)
 	t.fn("regexp_replace(text,text,text) text", regexpReplace)
 	t.fn("regexp_replace(text,text,text,text) text", regexpReplace)
 }
@@ -159,6 +161,41 @@ func regexpMatch(s *site) (kernel, error) {
 				}
 			}
 			return types.AppendArray(dst, types.Text, nil, elems), nil
+		}
+	})(s)
+}
+
+// regexpSplit returns what lies between the matches. Empty matches at the start, at
+// the end and right behind another match do not count.
+func regexpSplit(s *site) (kernel, error) {
+	cache := &patternCache{}
+	return appending(func(c *call) func([]byte, int) ([]byte, error) {
+		a, src, flags := bound[[]byte](c, 0), bound[[]byte](c, 1), optional(c, 2)
+		return func(dst []byte, row int) ([]byte, error) {
+			f := flags(row)
+			if bytes.IndexByte(f, 'g') >= 0 {
+				return dst, sqlerr.New(sqlerr.InvalidParameterValue, "regexp_split_to_array() does not support the \"global\" option")
+			}
+			p, err := cache.spans(src.at(row), f)
+			if err != nil {
+				return dst, err
+			}
+			text := a.at(row)
+			matches, err := p.all(text)
+			if err != nil {
+				return dst, err
+			}
+			var parts []types.Datum
+			start, end := 0, 0 // of the part, of the match before
+			for _, m := range matches {
+				if m[0] < len(text) && m[1] > end {
+					parts = append(parts, types.Datum{Bytes: text[start:m[0]]})
+					start = m[1]
+				}
+				end = m[1]
+			}
+			parts = append(parts, types.Datum{Bytes: text[start:]})
+			return types.AppendArray(dst, types.Text, nil, parts), nil
 		}
 	})(s)
 }
