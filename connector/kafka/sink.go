@@ -235,7 +235,7 @@ func (s *Sink) progress(ctx context.Context) (progress, error) {
 	defer cancel()
 	at, err := readProgress(ctx, s.client, &s.opts)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return at, fmt.Errorf("topic \"%s\" cannot be read to its end, perhaps until the transaction of another writer times out", progressTopic)
+		return at, fmt.Errorf("topic \"%s\" cannot be read to its end", progressTopic)
 	}
 	return at, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -246,6 +247,92 @@ func TestSinkUnfinished(t *testing.T) {
 	all, _, _ := s.committed()
 	if want := map[string]int{`{"id":1,"v":"a"}`: 1, `{"id":2,"v":"b"}`: 1, `{"id":3,"v":"other"}`: 1}; !maps.Equal(all, want) {
 		t.Errorf("%v, want %v", all, want)
+	}
+}
+
+// TestSinkBehindOpenTransaction: a writer that is gone in the middle of a transaction
+// with its progress does not keep another sink from its own, before or behind it.
+func TestSinkBehindOpenTransaction(t *testing.T) {
+	c := kafkatest.Start(t)
+	s := newTestSink(t, c, c.Topic(t, 1), EnvelopeAppend)
+	write := func(epoch uint64) {
+		t.Helper()
+		session, _ := s.begin()
+		if err := session.Write(t.Context(), connector.Mark{Epoch: epoch}, rowsOf(change{int64(epoch), "a", 1})); err != nil {
+			t.Fatal(err)
+		}
+		session.Close()
+	}
+	write(3)
+	gone := newTestSink(t, c, c.Topic(t, 1), EnvelopeAppend)
+	gone.opts.TransactionalID += "-gone"
+	gone.reopen()
+	other, _ := gone.begin()
+	dead := other.(*sinkSession)
+	t.Cleanup(dead.client.Close)
+	if err := dead.client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := dead.client.ProduceSync(t.Context(), &kgo.Record{Topic: progressTopic, Key: []byte(gone.opts.TransactionalID), Value: []byte(`{"epoch":7}`)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []uint64{3, 4, 5} {
+		session, at, err := s.sink.Begin(t.Context())
+		if err != nil || at.Epoch != want {
+			t.Fatalf("it begins at %d, %v; want %d", at.Epoch, err, want)
+		}
+		session.Close()
+		write(want + 1)
+	}
+}
+
+// TestOwnProgress: which of a sink's records counts, by how transactions ended.
+// a1 is a record of the sink by the producer 1, b1 one of another sink, n one outside of
+// transactions, C1 and A1 are markers of commit and abort.
+func TestOwnProgress(t *testing.T) {
+	for _, test := range []struct {
+		log  string
+		want int64 // offset, -1: none
+	}{
+		{"", -1},
+		{"b1 C1", -1},
+		{"a1 C1", 0},
+		{"a1 A1", -1},
+		{"a1 C1 a1 C1", 2},
+		{"a1 C1 a1 A1", 0},
+		{"a1 b2 C1 a1 A1 C2", 0},
+		{"a1 b2 A2 C1", 0},
+		{"a1 A1 a2 C2", 2},
+		{"a1 C1 A1", 0},
+		{"n", 0},
+		{"n a1 A1", 0},
+		{"a1", 0},          // its marker was removed
+		{"a1 a2 C2", 1},    // likewise
+		{"a1 C1 b2 a1", 3}, // likewise
+	} {
+		own := ownProgress{id: []byte("a"), open: map[writer][]*kgo.Record{}}
+		for i, word := range strings.Fields(test.log) {
+			r := &kgo.Record{Offset: int64(i), Key: []byte(word[:1])}
+			attrs := kgo.RecordAttrsOpts{Transactional: true}
+			switch word[0] {
+			case 'n':
+				r.Key, attrs.Transactional = []byte("a"), false
+			case 'A', 'C':
+				r.Key, attrs.Control = []byte{0, 0, 0, map[byte]byte{'A': 0, 'C': 1}[word[0]]}, true
+			}
+			if len(word) > 1 {
+				r.ProducerID = int64(word[1] - '0')
+			}
+			r.Attrs = kgo.NewRecordAttrs(attrs)
+			own.see(r)
+		}
+		got := int64(-1)
+		if last := own.final(); last != nil {
+			got = last.Offset
+		}
+		if got != test.want {
+			t.Errorf("%s: %d, want %d", test.log, got, test.want)
+		}
 	}
 }
 
