@@ -35,6 +35,8 @@ func BuildOperator(n *Node) (operator.Operator, error) {
 		return operator.NewTemporal(n.Temporal)
 	case n.Window != nil:
 		return operator.NewWindow(n.Window)
+	case n.Session != nil:
+		return operator.NewSession(n.Session)
 	case n.Checksum != nil:
 		return operator.NewChecksum(n.Checksum)
 	case n.Outbox != nil:
@@ -73,6 +75,8 @@ func (n *Node) Output() []types.Type {
 		return n.Temporal.Input
 	case n.Window != nil:
 		return n.Window.Output()
+	case n.Session != nil:
+		return n.Session.Output()
 	}
 	return nil
 }
@@ -100,6 +104,8 @@ func (n *Node) inputTypes() [][]types.Type {
 		return [][]types.Type{n.Temporal.Input}
 	case n.Window != nil:
 		return [][]types.Type{n.Window.Input}
+	case n.Session != nil:
+		return [][]types.Type{n.Session.Input}
 	case n.Checksum != nil:
 		return [][]types.Type{n.Checksum.Input}
 	case n.Outbox != nil:
@@ -123,6 +129,8 @@ func (n *Node) Arrangements() []storage.Arrangement {
 		return n.Upsert.Arrangements()
 	case n.Temporal != nil:
 		return n.Temporal.Arrangements()
+	case n.Session != nil:
+		return n.Session.Arrangements()
 	case n.Checksum != nil:
 		return []storage.Arrangement{n.Checksum.Arr}
 	case n.Outbox != nil:
@@ -136,7 +144,7 @@ func (n *Node) kinds() int {
 	k := 0
 	for _, set := range []bool{
 		n.Relation != nil, n.Map != nil, n.Aggregate != nil, n.Materialize != nil, n.Values != nil, n.Checksum != nil, n.Outbox != nil,
-		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil, n.Temporal != nil, n.Window != nil,
+		n.Union != nil, n.Join != nil, n.TopK != nil, n.Upsert != nil, n.TableFunction != nil, n.Temporal != nil, n.Window != nil, n.Session != nil,
 	} {
 		if set {
 			k++

@@ -35,6 +35,7 @@ type Node struct {
 	Join          *operator.JoinSpec          `json:"join,omitempty"`
 	TopK          *operator.TopKSpec          `json:"topK,omitempty"`
 	Upsert        *operator.UpsertSpec        `json:"upsert,omitempty"`
+	Session       *operator.SessionSpec       `json:"session,omitempty"`
 	Window        *operator.WindowSpec        `json:"window,omitempty"`
 	TableFunction *operator.TableFunctionSpec `json:"tableFunction,omitempty"`
 	Temporal      *operator.TemporalSpec      `json:"temporal,omitempty"`

@@ -11,14 +11,14 @@ import (
 	"github.com/streamdb/streamdb/sql/types"
 )
 
-// windowFunction is TUMBLE, HOP or CUMULATE in FROM: its arguments by name.
+// windowFunction is TUMBLE, HOP, CUMULATE or SESSION in FROM: its arguments by name.
 type windowFunction struct {
 	call *ast.FuncCall
 	args map[string]ast.Expr
 }
 
 // windowParameters returns the names of the arguments, in order; those behind
-// size may be left out. The names are those of Flink.
+// size may be left out. The names are those of Flink, but for time_zone.
 func windowParameters(function string) []string {
 	switch function {
 	case "tumble":
@@ -27,9 +27,14 @@ func windowParameters(function string) []string {
 		return []string{"data", "timecol", "slide", "size", "offset", "time_zone"}
 	case "cumulate":
 		return []string{"data", "timecol", "step", "size", "offset", "time_zone"}
+	case "session":
+		return []string{"data", "timecol", "gap"}
 	}
 	return nil
 }
+
+// optional says whether an argument may be left out.
+func optional(parameter string) bool { return parameter == "offset" || parameter == "time_zone" }
 
 // windowCall returns the call if an item of FROM is a window function.
 func windowCall(t *ast.FuncTable) *ast.FuncCall {
@@ -37,20 +42,24 @@ func windowCall(t *ast.FuncTable) *ast.FuncCall {
 		return nil
 	}
 	call, ok := t.Funcs[0].Func.(*ast.FuncCall)
-	if !ok || len(call.Qualifier) > 0 || windowParameters(call.Name) == nil && call.Name != "session" {
+	if !ok || len(call.Qualifier) > 0 || windowParameters(call.Name) == nil {
 		return nil
 	}
 	return call
 }
 
-// bindWindow binds TUMBLE, HOP and CUMULATE in FROM: the columns of a relation,
-// then window_start and window_end.
+// bindWindow binds a window function in FROM: the columns of a relation, then
+// window_start and window_end.
 func (b *binder) bindWindow(t *ast.FuncTable, call *ast.FuncCall, ctes *cteScope) (Node, *scope, error) {
 	f, err := newWindowFunction(t, call)
 	if err != nil {
 		return nil, nil, err
 	}
-	input, s, err := b.windowInput(f.args["data"], ctes)
+	data, partition, err := f.data()
+	if err != nil {
+		return nil, nil, err
+	}
+	input, s, err := b.windowInput(data, ctes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,33 +67,77 @@ func (b *binder) bindWindow(t *ast.FuncTable, call *ast.FuncCall, ctes *cteScope
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &Window{Input: input, Time: time}
-	if err := b.windowLengths(f, w); err != nil {
+	var node Node
+	if call.Name == "session" {
+		node, err = b.sessions(f, input, time, partition, s)
+	} else {
+		node, err = b.windows(f, input, time)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	relation := ""
 	if len(s.columns) > 0 {
 		relation = s.columns[0].relation
 	}
-	of := eventTime(input, time)
+	start := windowBound{kind: windowStart, of: eventTime(input, time), session: call.Name == "session"}
+	end := start
+	end.kind = windowEnd
 	s.columns = append(s.columns,
-		scopeColumn{relation: relation, name: "window_start", typ: time.Type, window: windowBound{kind: windowStart, of: of}},
-		scopeColumn{relation: relation, name: "window_end", typ: time.Type, window: windowBound{kind: windowEnd, of: of}})
+		scopeColumn{relation: relation, name: "window_start", typ: time.Type, window: start},
+		scopeColumn{relation: relation, name: "window_end", typ: time.Type, window: end})
 	if s.star != nil {
 		s.star = append(s.star, len(s.columns)-2, len(s.columns)-1)
 	}
-	node, err := b.windowNode(w)
-	if err != nil {
-		return nil, nil, err
-	}
 	return node, s, s.rename(call.Name, t.Alias)
+}
+
+// windows binds windows of a fixed size.
+func (b *binder) windows(f *windowFunction, input Node, time *expr.Expr) (Node, error) {
+	w := &Window{Input: input, Time: time}
+	if err := b.windowLengths(f, w); err != nil {
+		return nil, err
+	}
+	return b.windowNode(w)
+}
+
+// sessions binds sessions of the partitions of a relation.
+func (b *binder) sessions(f *windowFunction, input Node, time *expr.Expr, partition []ast.Expr, s *scope) (Node, error) {
+	gap, err := b.windowInterval(f, "gap")
+	if err != nil {
+		return nil, err
+	}
+	out := &Session{Input: input, Low: time, High: time}
+	if out.Gap, err = gap.FixedMicros(); err != nil {
+		return nil, sqlerr.From(err).At(f.args["gap"].Position())
+	}
+	if out.Partition, err = b.exprs(partition, &exprContext{scope: s, clause: "PARTITION BY"}); err != nil {
+		return nil, err
+	}
+	for i, e := range out.Partition {
+		if out.Partition[i], err = b.settle(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// data returns the relation and what it is partitioned by, which only sessions are.
+func (f *windowFunction) data() (relation ast.Expr, partition []ast.Expr, err error) {
+	p, ok := f.args["data"].(*ast.PartitionArg)
+	if !ok {
+		return f.args["data"], nil, nil
+	}
+	if f.call.Name != "session" {
+		return nil, nil, sqlerr.New(sqlerr.SyntaxError, "%s takes no PARTITION BY", strings.ToUpper(f.call.Name)).At(p.Position()).
+			WithHint("Windows of a fixed size are the same for all rows. Group by the columns.")
+	}
+	return p.Relation, p.By, nil
 }
 
 // newWindowFunction sorts the arguments of a call by name.
 func newWindowFunction(t *ast.FuncTable, call *ast.FuncCall) (*windowFunction, error) {
 	switch {
-	case call.Name == "session":
-		return nil, notSupported(call.Position(), "session windows are not supported yet")
 	case t.Ordinality || len(t.Columns) > 0:
 		return nil, notSupported(t.Position(), "WITH ORDINALITY and column definitions are not supported for %s", strings.ToUpper(call.Name))
 	case call.Star || call.Distinct || call.Variadic || len(call.OrderBy) > 0 || call.Filter != nil:
@@ -105,8 +158,8 @@ func newWindowFunction(t *ast.FuncTable, call *ast.FuncCall) (*windowFunction, e
 		}
 		f.args[name] = arg
 	}
-	for _, name := range parameters[:slices.Index(parameters, "size")+1] {
-		if f.args[name] == nil {
+	for _, name := range parameters {
+		if f.args[name] == nil && !optional(name) {
 			return nil, f.wrongArguments()
 		}
 	}
@@ -115,10 +168,19 @@ func newWindowFunction(t *ast.FuncTable, call *ast.FuncCall) (*windowFunction, e
 
 func (f *windowFunction) wrongArguments() error {
 	name := strings.ToUpper(f.call.Name)
-	lengths := strings.Join(windowParameters(f.call.Name)[2:], ", ")
-	lengths, _, _ = strings.Cut(lengths, ", offset")
+	call := name + "(relation"
+	if f.call.Name == "session" {
+		call += " [PARTITION BY column]"
+	}
+	call += ", time column"
+	for _, p := range windowParameters(f.call.Name)[2:] {
+		call += map[string]string{"offset": " [, offset]", "time_zone": " [, time_zone => 'name']"}[p]
+		if !optional(p) {
+			call += ", " + p
+		}
+	}
 	return sqlerr.New(sqlerr.UndefinedFunction, "%s does not exist with these arguments", name).At(f.call.Position()).
-		WithHint("The arguments are %s(relation, time column, %s [, offset] [, time_zone => 'name']).", name, lengths)
+		WithHint("The arguments are %s).", call)
 }
 
 // windowInput binds the relation: a name, TABLE name, or a subquery.

@@ -17,6 +17,8 @@ func isEmpty(n Node) bool {
 		return isEmpty(n.Input)
 	case *Window:
 		return isEmpty(n.Input)
+	case *Session:
+		return isEmpty(n.Input)
 	case *Aggregate:
 		return len(n.Keys) > 0 && isEmpty(n.Input)
 	case *Join:

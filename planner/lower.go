@@ -70,7 +70,7 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 		return l.tableFunction(n)
 	case *TopK:
 		return l.topK(n)
-	case *Temporal, *Window:
+	case *Temporal, *Window, *Session:
 		return l.restored(n, need)
 	}
 	return 0, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be lowered", n)
@@ -276,7 +276,7 @@ func aggregateInputs(a *Aggregate) ([]*expr.Expr, map[*expr.Expr]int) {
 // prunes says whether a node keeps fewer columns when a projection is above it.
 func prunes(n Node) bool {
 	switch n := n.(type) {
-	case *Join, *Temporal, *Window:
+	case *Join, *Temporal, *Window, *Session:
 		return true
 	case *Map:
 		return prunes(n.Input)

@@ -16,6 +16,8 @@ func (l *lowerer) lowerPruned(n Node, above columnSet) (node int, at []int, err 
 		return l.prunedTemporal(n, above)
 	case *Window:
 		return l.prunedWindow(n, above)
+	case *Session:
+		return l.prunedSession(n, above)
 	}
 	panic("planner: not a node that prunes its columns")
 }
@@ -23,7 +25,7 @@ func (l *lowerer) lowerPruned(n Node, above columnSet) (node int, at []int, err 
 // isPruned says whether lowerPruned lowers the node.
 func isPruned(n Node) bool {
 	switch n.(type) {
-	case *Temporal, *Window:
+	case *Temporal, *Window, *Session:
 		return true
 	}
 	return false

@@ -120,6 +120,8 @@ func uniqueKeys(n Node) [][]int {
 		return uniqueKeys(n.Input)
 	case *Window:
 		return windowKeys(n)
+	case *Session:
+		return uniqueKeys(n.Input)
 	case *Join:
 		return joinedKeys(n)
 	}

@@ -23,6 +23,7 @@ func rules() []rule {
 		{"push-filter-into-window", pushFilterIntoWindow},
 		{"drop-dependent-keys", dropDependentKeys},
 		{"slice-windows", sliceWindows},
+		{"slice-sessions", sliceSessions},
 		{"prune-join", pruneJoin},
 	}
 }

@@ -102,6 +102,8 @@ func nodeText(n Node) string {
 		return text
 	case *Window:
 		return windowText("window of "+n.Time.String(), n.Step, n.Steps, n.Cumulate, n.Zone)
+	case *Session:
+		return sessionText(exprList(n.Partition), n.Low.String(), n.High.String(), n.Gap)
 	case *Temporal:
 		parts := make([]string, len(n.Bounds))
 		for i, b := range n.Bounds {
@@ -226,6 +228,9 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 		return fmt.Sprintf("upsert by %v", n.Upsert.Key)
 	case n.Temporal != nil:
 		return temporalSpecText(n.Temporal, len(n.Watermarks))
+	case n.Session != nil:
+		s := n.Session
+		return sessionText(strings.Trim(fmt.Sprint(s.Partition), "[]"), fmt.Sprintf("#%d", s.Low), fmt.Sprintf("#%d", s.High), s.Gap)
 	case n.Window != nil:
 		w := n.Window
 		return windowText(fmt.Sprintf("window of #%d", w.Time), w.Step, w.Steps, w.Cumulate, w.Zone)
@@ -327,6 +332,18 @@ func topKSpecText(t *operator.TopKSpec) string {
 	}
 	if t.AppendOnly {
 		text += " append-only"
+	}
+	return text
+}
+
+func sessionText(partition, low, high string, gap int64) string {
+	text := "session of " + low
+	if low != high {
+		text += " to " + high
+	}
+	text += fmt.Sprintf(" with gaps of '%s'", types.IntervalValue{Micros: gap})
+	if partition != "" {
+		text += " by " + partition
 	}
 	return text
 }

@@ -22,6 +22,8 @@ func rebuild(n Node, inputs []Node) Node {
 		return &Temporal{Input: inputs[0], Bounds: n.Bounds, Streams: n.Streams}
 	case *Window:
 		return n.over(inputs[0], n.Time)
+	case *Session:
+		return n.over(inputs[0], func(e *expr.Expr) *expr.Expr { return e })
 	case *Join:
 		return &Join{Kind: n.Kind, Left: inputs[0], Right: inputs[1], On: n.On}
 	}
@@ -79,6 +81,8 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 			return n.over(n.Input, all)
 		case *Window:
 			return n.over(n.Input, f(n.Time))
+		case *Session:
+			return n.over(n.Input, f)
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
 		case *Temporal:

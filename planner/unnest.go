@@ -148,6 +148,14 @@ func (u *unnester) apply(n Node) (Node, error) {
 			return nil, err
 		}
 		return n.over(in, u.over(n.Time)), nil
+	case *Session:
+		in, err := u.apply(n.Input)
+		if err != nil {
+			return nil, err
+		}
+		out := n.over(in, u.over)
+		out.Partition = append(u.columns(), out.Partition...)
+		return out, nil
 	}
 	return nil, sqlerr.New(sqlerr.InternalError, "plan node %T cannot be unnested", n)
 }

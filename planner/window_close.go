@@ -16,6 +16,8 @@ import (
 type windowBound struct {
 	kind windowBoundKind
 	of   *catalog.Object // the stream whose event time it is; nil: another time
+	// session: a row at the very end still belongs to it.
+	session bool
 }
 
 type windowBoundKind uint8
@@ -28,7 +30,8 @@ const (
 
 // windowClosing is what EMIT ON WINDOW CLOSE waits for.
 type windowClosing struct {
-	key int // of GROUP BY: the end of the window
+	key   int   // of GROUP BY: the end of the window
+	shift int64 // microseconds after it
 }
 
 // bindEmit notes which SELECT emits when windows close.
@@ -69,6 +72,9 @@ func (s *selectBinder) bindClosing() error {
 		}
 		column := expr.Column(end, s.scope.columns[end].typ)
 		s.closing = &windowClosing{key: s.keyIndex(column)}
+		if bound.session {
+			s.closing.shift = 1
+		}
 		if s.closing.key < 0 {
 			s.closing.key = len(s.keys)
 			s.keys = append(s.keys, column)
@@ -84,7 +90,7 @@ func (s *selectBinder) closed(a *Aggregate) Node {
 		return a
 	}
 	end := a.Keys[s.closing.key]
-	bound := expr.ClockBound{Value: expr.Column(s.closing.key, end.Type)}
+	bound := expr.ClockBound{Value: expr.Column(s.closing.key, end.Type), Shift: s.closing.shift}
 	return &Temporal{Input: a, Bounds: []expr.ClockBound{bound}, Streams: watermarks(a)}
 }
 
@@ -119,6 +125,10 @@ func eventTime(n Node, e *expr.Expr) *catalog.Object {
 		}
 		return eventTime(n.Input, n.Project[e.Col])
 	case *Window:
+		if e.Col < len(n.Input.Types()) {
+			return eventTime(n.Input, e)
+		}
+	case *Session:
 		if e.Col < len(n.Input.Types()) {
 			return eventTime(n.Input, e)
 		}

@@ -182,8 +182,12 @@ func (s *slicing) split(c Call, bySteps, byWindows *Aggregate) bool {
 	case "count":
 		value, ok = total(part, "sum")
 	case "sum":
-		if slices.Contains([]types.Type{types.Int2, types.Int4, types.Int8, types.Numeric}, part.Args[0].Type.Base()) {
+		if exactSum(part.Args[0].Type) {
 			value, ok = total(part, "sum")
+		}
+	case "avg":
+		if exactSum(part.Args[0].Type) {
+			value, ok = average(part, total)
 		}
 	case "min", "max":
 		if oneImage(part.Args[0].Type) {
@@ -198,6 +202,31 @@ func (s *slicing) split(c Call, bySteps, byWindows *Aggregate) bool {
 	value, err := expr.Coerce(value, c.Func.Ret, expr.Explicit)
 	s.project = append(s.project, value)
 	return err == nil
+}
+
+// exactSum says whether the parts of a sum of a type add up to the sum.
+func exactSum(t types.Type) bool {
+	return slices.Contains([]types.Type{types.Int2, types.Int4, types.Int8, types.Numeric}, t.Base())
+}
+
+// average is the sum by the number of values.
+func average(part Call, total func(Call, string) (*expr.Expr, bool)) (*expr.Expr, bool) {
+	sides := make([]*expr.Expr, 2)
+	for i, name := range []string{"sum", "count"} {
+		f, _, err := operator.ResolveAggregate(name, typesOf(part.Args), false)
+		if err != nil {
+			return nil, false
+		}
+		side, ok := total(Call{Func: f, Args: part.Args, Filter: part.Filter}, "sum")
+		if !ok {
+			return nil, false
+		}
+		if sides[i], err = expr.Coerce(side, types.Numeric, expr.Implicit); err != nil {
+			return nil, false
+		}
+	}
+	out, err := expr.NewOperator(nil, "/", sides[0], sides[1])
+	return out, err == nil
 }
 
 // partColumn returns the column of a call among the groups by step.

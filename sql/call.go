@@ -68,16 +68,34 @@ func (p *parser) arg() ast.Expr {
 	return p.argValue()
 }
 
-// argValue parses an expression or TABLE t.
+// argValue parses an expression, or TABLE t; a relation may be partitioned.
 func (p *parser) argValue() ast.Expr {
 	if p.isKw(kwTable) && p.peek(1).isColID() {
 		pos := p.pos()
 		p.next()
-		return &ast.TableArg{Pos: pos, Table: p.objectName()}
+		return p.partitioned(&ast.TableArg{Pos: pos, Table: p.objectName()})
 	}
 	e := p.expr()
 	p.pluralField(e)
-	return e
+	return p.partitioned(e)
+}
+
+// partitioned parses PARTITION BY x or PARTITION BY (x, y) behind a relation.
+func (p *parser) partitioned(relation ast.Expr) ast.Expr {
+	if !p.isKw(kwPartition) || !p.peekKw(1, kwBy) {
+		return relation
+	}
+	switch relation.(type) {
+	case *ast.ColumnRef, *ast.TableArg, *ast.SubqueryExpr:
+	default:
+		return relation
+	}
+	p.i += 2
+	by := []ast.Expr{p.expr()}
+	if row, ok := by[0].(*ast.RowExpr); ok && !row.Explicit {
+		by = row.Args
+	}
+	return &ast.PartitionArg{Pos: ast.Pos(relation.Position()), Relation: relation, By: by}
 }
 
 // pluralField takes the unit of INTERVAL '10' MINUTES, Flink's spelling, where it

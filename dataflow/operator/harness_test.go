@@ -116,6 +116,9 @@ type event struct {
 func (l *law) run(t *testing.T, output []types.Type) {
 	t.Helper()
 	t.Run(l.name, func(t *testing.T) {
+		if l.seeds == 0 {
+			t.Fatal("a law without seeds is not tried")
+		}
 		for seed := range l.seeds {
 			r := rand.New(rand.NewPCG(uint64(seed), 77))
 			epochs := l.script(r)

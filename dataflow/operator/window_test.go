@@ -54,6 +54,7 @@ func TestWindowLaw(t *testing.T) {
 	for name, spec := range windowSpecs() {
 		l := &law{
 			name:   name,
+			seeds:  25,
 			inputs: [][]types.Type{spec.Input},
 			make:   func() (Operator, error) { return NewWindow(spec) },
 			naive:  func(in []relation) (rows, errs relation) { return naiveWindows(spec, in[0]) },

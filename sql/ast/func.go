@@ -51,6 +51,14 @@ type TableArg struct {
 	Table *ObjectName
 }
 
+// PartitionArg is relation PARTITION BY expressions as an argument of a table
+// function; the relation is a ColumnRef, a TableArg or a SubqueryExpr.
+type PartitionArg struct {
+	Pos
+	Relation Expr
+	By       []Expr
+}
+
 // WindowSpec is what follows OVER, or a definition in the WINDOW clause.
 type WindowSpec struct {
 	Pos
@@ -117,4 +125,5 @@ type Frame struct {
 
 func (*FuncCall) expr() {}
 func (*NamedArg) expr() {}
-func (*TableArg) expr() {}
+func (*TableArg) expr()     {}
+func (*PartitionArg) expr() {}

@@ -486,6 +486,16 @@ func (p *printer) construct(e Expr) {
 	case *TableArg:
 		p.s("TABLE ")
 		p.name(e.Table)
+	case *PartitionArg:
+		p.expr(e.Relation)
+		p.s(" PARTITION BY ")
+		if len(e.By) == 1 {
+			p.expr(e.By[0])
+		} else {
+			p.s("(")
+			p.exprs(e.By)
+			p.s(")")
+		}
 	case *GroupingSet:
 		p.groupingSet(e)
 	case *FieldSelect: // in an AssignTarget, without an operand

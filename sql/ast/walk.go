@@ -247,6 +247,9 @@ func exprChildren(n Expr, yield func(Node)) {
 		some(yield, n.Value)
 	case *TableArg:
 		maybe(n.Table, yield)
+	case *PartitionArg:
+		some(yield, n.Relation)
+		each(n.By, yield)
 	case *GroupingSet:
 		each(n.Sets, yield)
 	case *SecretRef:
