@@ -13,7 +13,7 @@ func (b *binder) bindQuery(q *ast.SelectStmt, ctes *cteScope) (*Query, error) {
 		return nil, err
 	}
 	defer b.leave()
-	if err := refuseClauses(q); err != nil {
+	if err := b.refuseClauses(q); err != nil {
 		return nil, err
 	}
 	ctes, err := b.bindWith(q.With, ctes)
@@ -34,7 +34,7 @@ func (b *binder) bindQuery(q *ast.SelectStmt, ctes *cteScope) (*Query, error) {
 }
 
 // refuseClauses refuses what the grammar knows and the planner does not.
-func refuseClauses(q *ast.SelectStmt) error {
+func (b *binder) refuseClauses(q *ast.SelectStmt) error {
 	switch {
 	case len(q.Locking) > 0:
 		return notSupported(q.Locking[0].Position(), "row locks are not supported").
@@ -43,7 +43,7 @@ func refuseClauses(q *ast.SelectStmt) error {
 		return notSupported(q.Position(), "WITH TIES is not supported yet")
 	case q.AsOf != nil:
 		return notSupported(q.AsOf.Position(), "AS OF is not supported yet")
-	case q.Emit == ast.EmitChanges:
+	case q.Emit == ast.EmitChanges && !b.env.InView: // a view changes without saying so
 		return notSupported(q.Position(), "EMIT CHANGES is supported at the end of a SELECT alone")
 	}
 	return nil
@@ -186,7 +186,7 @@ func (b *binder) bindSetOp(s *ast.SetOp, ctes *cteScope) (*Query, error) {
 // without type.
 func (b *binder) bindSide(side ast.SelectBody, ctes *cteScope) (*Query, error) {
 	if sel, ok := side.(*ast.SelectStmt); ok && sel.With == nil && len(sel.OrderBy) == 0 && sel.Limit == nil && sel.Offset == nil {
-		if err := refuseClauses(sel); err != nil {
+		if err := b.refuseClauses(sel); err != nil {
 			return nil, err
 		}
 		side = sel.Body // parentheses alone

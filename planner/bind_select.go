@@ -45,6 +45,10 @@ func (b *binder) bindSelect(sel *ast.Select, order []*ast.SortItem, ctes *cteSco
 	closes := b.closing == sel
 	untyped := b.untyped && !sel.Distinct
 	b.untyped = false
+	sel, err := b.withTimeWindow(sel, ctes)
+	if err != nil {
+		return nil, err
+	}
 	sel, expanded := expandSetTargets(sel)
 	input, scope, err := b.bindFrom(sel.From, ctes)
 	if err != nil {

@@ -59,7 +59,7 @@ func (b *binder) bindWindow(t *ast.FuncTable, call *ast.FuncCall, ctes *cteScope
 	if err != nil {
 		return nil, nil, err
 	}
-	input, s, err := b.windowInput(data, ctes)
+	input, s, err := b.windowInput(data, t.Alias, ctes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,8 +183,9 @@ func (f *windowFunction) wrongArguments() error {
 		WithHint("The arguments are %s).", call)
 }
 
-// windowInput binds the relation: a name, TABLE name, or a subquery.
-func (b *binder) windowInput(data ast.Expr, ctes *cteScope) (Node, *scope, error) {
+// windowInput binds the relation: a name, TABLE name, or a subquery, whose columns
+// are already called by the alias.
+func (b *binder) windowInput(data ast.Expr, alias *ast.Alias, ctes *cteScope) (Node, *scope, error) {
 	defer b.hideLateral()()
 	switch d := data.(type) {
 	case *ast.ColumnRef:
@@ -192,7 +193,10 @@ func (b *binder) windowInput(data ast.Expr, ctes *cteScope) (Node, *scope, error
 	case *ast.TableArg:
 		return b.bindTable(&ast.TableRef{Pos: d.Pos, Name: d.Table}, ctes)
 	case *ast.SubqueryExpr:
-		return b.bindTable(&ast.SubqueryTable{Pos: d.Pos, Query: d.Query}, ctes)
+		if alias != nil {
+			alias = &ast.Alias{Pos: alias.Pos, Name: alias.Name}
+		}
+		return b.bindTable(&ast.SubqueryTable{Pos: d.Pos, Query: d.Query, Alias: alias}, ctes)
 	}
 	return nil, nil, sqlerr.New(sqlerr.SyntaxError, "a window is over a relation: its name, TABLE name, or a subquery in parentheses").At(data.Position())
 }

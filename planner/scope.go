@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"github.com/streamdb/streamdb/internal/spelling"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
@@ -85,12 +87,20 @@ func (s *scope) column(ref *ast.ColumnRef) (*expr.Expr, error) {
 		}
 		found = i
 	}
+	if name := timeWindowName(ref.Name); found < 0 && name != "" && s.hasWindow() {
+		return s.column(&ast.ColumnRef{Pos: ref.Pos, Qualifier: ref.Qualifier, Name: name})
+	}
 	if found < 0 {
 		return nil, s.missing(ref)
 	}
 	e := expr.Column(found, s.columns[found].typ)
 	e.Pos = ref.Position()
 	return e, nil
+}
+
+// hasWindow says whether columns of a window function are in scope.
+func (s *scope) hasWindow() bool {
+	return slices.ContainsFunc(s.columns, func(c scopeColumn) bool { return c.window.kind != noWindow })
 }
 
 func (c *scopeColumn) matches(ref *ast.ColumnRef) bool {

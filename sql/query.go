@@ -171,6 +171,9 @@ func (p *parser) selectCore() *ast.Select {
 	}
 	if p.acceptKw(kwFrom) {
 		s.From = p.fromList()
+		if p.atTimeWindow() {
+			s.TimeWindow = p.timeWindow()
+		}
 	}
 	if p.acceptKw(kwWhere) {
 		s.Where = p.expr()

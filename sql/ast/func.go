@@ -123,7 +123,7 @@ type Frame struct {
 	Exclude FrameExclusion
 }
 
-func (*FuncCall) expr() {}
-func (*NamedArg) expr() {}
+func (*FuncCall) expr()     {}
+func (*NamedArg) expr()     {}
 func (*TableArg) expr()     {}
 func (*PartitionArg) expr() {}

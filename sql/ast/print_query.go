@@ -168,6 +168,9 @@ func (p *printer) selectCore(s *Select) {
 		p.into(s.Into)
 	}
 	p.tables(" FROM ", s.From)
+	if s.TimeWindow != nil {
+		p.timeWindow(s.TimeWindow)
+	}
 	p.clause(" WHERE ", s.Where)
 	if s.GroupBy != nil {
 		p.s(" GROUP BY ")
@@ -179,6 +182,20 @@ func (p *printer) selectCore(s *Select) {
 		p.s(" WINDOW ")
 		list(p, s.Windows, p.window)
 	}
+}
+
+// timeWindow prints ksqlDB's WINDOW clause.
+func (p *printer) timeWindow(w *TimeWindow) {
+	before := map[string]string{"session": " WINDOW SESSION (", "tumbling": " WINDOW TUMBLING (SIZE ", "hopping": " WINDOW HOPPING (SIZE "}[w.Kind]
+	for _, part := range []struct {
+		before string
+		length *Length
+	}{{before, w.Size}, {", ADVANCE BY ", w.Advance}, {", RETENTION ", w.Retention}, {", GRACE PERIOD ", w.Grace}} {
+		if part.length != nil {
+			p.s(part.before + part.length.Count + " " + part.length.Unit)
+		}
+	}
+	p.s(")")
 }
 
 // clause prints an expression behind a word, nothing for nil.

@@ -34,6 +34,8 @@ type Select struct {
 	Targets    []*Target
 	Into       *Into
 	From       []TableExpr
+	// TimeWindow is ksqlDB's WINDOW clause behind FROM, nil when absent.
+	TimeWindow *TimeWindow
 	Where      Expr
 	GroupBy    []Expr
 	// GroupDistinct is GROUP BY DISTINCT.

@@ -299,6 +299,7 @@ func queryChildren(n SelectBody, yield func(Node)) {
 		each(n.Targets, yield)
 		maybe(n.Into, yield)
 		each(n.From, yield)
+		maybe(n.TimeWindow, yield)
 		some(yield, n.Where)
 		each(n.GroupBy, yield)
 		some(yield, n.Having)
@@ -484,6 +485,11 @@ func partChildren(n Node, yield func(Node)) {
 		some(yield, n.Value)
 	case *When:
 		some(yield, n.Cond, n.Result)
+	case *TimeWindow:
+		maybe(n.Size, yield)
+		maybe(n.Advance, yield)
+		maybe(n.Retention, yield)
+		maybe(n.Grace, yield)
 	case *WindowSpec:
 		each(n.PartitionBy, yield)
 		each(n.OrderBy, yield)
