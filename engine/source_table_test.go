@@ -238,7 +238,7 @@ func TestSourceTableRefused(t *testing.T) {
 		`CREATE TABLE a (id int) ` + with:                                                   "42P16",
 		`CREATE TABLE a (id int PRIMARY KEY, v int DEFAULT 1) ` + with:                      "0A000",
 		`CREATE TABLE a (id int PRIMARY KEY, v int UNIQUE) ` + with:                         "0A000",
-		`CREATE TABLE a (id int PRIMARY KEY, v int[]) ` + with:                              "0A000",
+		`CREATE TABLE a (id int PRIMARY KEY, v regclass) ` + with:                           "0A000",
 		`CREATE TABLE a (id int PRIMARY KEY) INCLUDE OFFSET`:                                "42P16",
 		`CREATE TABLE a (id int PRIMARY KEY) INCLUDE OFFSET AS id ` + with:                  "42701",
 		`CREATE TABLE a (id int PRIMARY KEY) WITH (topic = 'a')`:                            "42P16",

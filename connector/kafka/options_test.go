@@ -95,12 +95,12 @@ func TestOptionMistakes(t *testing.T) {
 
 func TestAllMistakesAtOnce(t *testing.T) {
 	_, err := ParseOptions(withList("brokerz=a:1", "start=soon", "isolation=none"), []connector.Column{
-		{Name: "a", Type: types.Int4Array}, {Name: "p", Type: types.Text, Meta: connector.FromPartition}})
+		{Name: "a", Type: types.Regclass}, {Name: "p", Type: types.Text, Meta: connector.FromPartition}})
 	e := sqlerr.From(err)
 	if err == nil || e.Code != sqlerr.UndefinedObject || e.Position != 11 || !strings.HasPrefix(e.Message, "7 options") {
 		t.Fatalf("%+v", e)
 	}
-	for _, part := range []string{`"brokerz"`, `"soon"`, `"isolation"`, `"brokers" is required`, `"topic" is required`, "integer[]", `column "p" includes the record's partition`} {
+	for _, part := range []string{`"brokerz"`, `"soon"`, `"isolation"`, `"brokers" is required`, `"topic" is required`, "regclass", `column "p" includes the record's partition`} {
 		if !strings.Contains(e.Detail, part) {
 			t.Errorf("the detail lacks %s:\n%s", part, e.Detail)
 		}

@@ -105,7 +105,7 @@ func TestUpsertOptions(t *testing.T) {
 		{event, "upsert", `22023 envelope "upsert" cannot be used here`},
 		{event, "none", ""},
 		{event, "", ""},
-		{[]connector.Column{{Name: "id", Type: types.Int8Array, Meta: connector.FromKeyField}}, "upsert", `0A000 column "id": type bigint[] cannot be read from JSON`},
+		{[]connector.Column{{Name: "id", Type: types.Regclass, Meta: connector.FromKeyField}}, "upsert", `0A000 column "id": type regclass cannot be read from JSON`},
 	} {
 		list := []connector.Option{{Name: "brokers", Value: "b"}, {Name: "topic", Value: "t"}}
 		if c.envelope != "" {

@@ -38,6 +38,9 @@ type Decoder struct {
 	failed  []failure
 	scratch []byte // unescaped text
 	bare    []byte // plain text in quotes
+	nested  int    // 1 inside of an array
+	array   []byte // an array's image
+	elems   []types.Datum
 	name    []byte // unescaped field name
 	day     dayCache
 
@@ -56,8 +59,9 @@ type column struct {
 	limit int   // characters of varchar(n) and char(n); -1: none
 	store bool
 	vec   zset.Vector
-	bytes int // data bytes of the last batch, to size the next
-	index int // in the source's columns
+	elem  *column // of an array; its vector has the elements of one value
+	bytes int     // data bytes of the last batch, to size the next
+	index int     // in the source's columns
 
 	gen     uint32 // the last record that had the column
 	field   int32  // the field entry that filled it
@@ -80,29 +84,52 @@ func New(columns []connector.Column, need []bool, opts Options) (*Decoder, error
 		if c.Meta != connector.FromValue {
 			continue
 		}
-		o, ok := opOf(c.Type)
-		if !ok {
-			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "column %q: type %s cannot be read from JSON", c.Name, c.Type)
+		col, err := newColumn(c.Name, c.Type, opts)
+		if err != nil {
+			return nil, err
 		}
-		unit, ok := opts.ColumnUnit[c.Name]
-		if !ok {
-			unit = opts.TimeUnit
-		}
-		limit, ok := c.Type.CharLength()
-		if !ok {
-			limit = -1
-		}
-		lo, hi := intRange(c.Type)
-		d.cols = append(d.cols, column{
-			name: c.Name, typ: c.Type, op: o, unit: unit, lo: lo, hi: hi, limit: limit,
-			store: need == nil || need[i] || c.NotNull, index: i, vec: zset.Vector{Type: c.Type},
-		})
+		col.index = i
+		col.keep(need == nil || need[i] || c.NotNull)
+		d.cols = append(d.cols, *col)
 		if c.NotNull {
 			d.notNull = append(d.notNull, len(d.cols)-1)
 		}
 	}
 	d.fields.init(d.cols)
 	return d, nil
+}
+
+// newColumn compiles how values of a type are read; 0A000 if they cannot be.
+func newColumn(name string, t types.Type, opts Options) (*column, error) {
+	o, ok := opOf(t)
+	if !ok {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "column %q: type %s cannot be read from JSON", name, t)
+	}
+	unit, ok := opts.ColumnUnit[name]
+	if !ok {
+		unit = opts.TimeUnit
+	}
+	limit, ok := t.CharLength()
+	if !ok || o == opArray {
+		limit = -1
+	}
+	c := &column{name: name, typ: t, op: o, unit: unit, limit: limit, vec: zset.Vector{Type: t}}
+	c.lo, c.hi = intRange(t)
+	if o == opArray {
+		var err error
+		if c.elem, err = newColumn(name, t.Elem().WithTypmod(t.Typmod()), opts); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// keep says whether values are kept or only checked.
+func (c *column) keep(store bool) {
+	c.store = store
+	if c.elem != nil {
+		c.elem.keep(store)
+	}
 }
 
 // Rows returns the number of rows decoded since the last Take.
@@ -355,7 +382,7 @@ func (d *Decoder) forgive(col int32) {
 
 // reject notes that a value does not convert, after checking its syntax.
 func (d *Decoder) reject(b []byte, i int, col int32, c *column, cause *sqlerr.Error) (int, *sqlerr.Error) {
-	end, err := skipValue(b, i, 1)
+	end, err := skipValue(b, i, 1+d.nested)
 	if err != nil {
 		return end, err
 	}

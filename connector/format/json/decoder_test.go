@@ -356,7 +356,7 @@ func TestManyFieldNames(t *testing.T) {
 }
 
 func TestUnsupportedType(t *testing.T) {
-	_, err := New([]connector.Column{{Name: "x", Type: types.Int4Array}}, nil, Options{})
+	_, err := New([]connector.Column{{Name: "x", Type: types.Regclass}}, nil, Options{})
 	if sqlerr.Code(err) != sqlerr.FeatureNotSupported {
 		t.Errorf("error %v", err)
 	}
@@ -481,6 +481,84 @@ func referenceNotFinite(raw json.RawMessage) (s string, good, known bool) {
 
 // FuzzDecode compares with encoding/json: a record is good for one if and only
 // if it is for the other, with the same values, whatever was read before.
+// TestArrays: elements are read as a column of their type is; arrays of one dimension.
+func TestArrays(t *testing.T) {
+	numeric := types.Numeric.WithTypmod((5<<16 | 2) + 4)
+	cases := []struct {
+		elem  types.Type
+		value string
+		want  string // text, or ! and a SQLSTATE
+	}{
+		{types.Int4, `[1, -2 ,null,3e2 ]`, `{1,-2,NULL,300}`},
+		{types.Int4, `[]`, `{}`},
+		{types.Int4, ` [ ] `, `{}`},
+		{types.Int4, `null`, `NULL`},
+		{types.Int4, `[1,"2"]`, "!22P02"},
+		{types.Int4, `[1,2.5]`, "!22P02"},
+		{types.Int4, `[3000000000]`, "!22003"},
+		{types.Int4, `[[1]]`, "!22P02"},
+		{types.Int4, `{"a": 1}`, "!22P02"},
+		{types.Int4, `1`, "!22P02"},
+		{types.Int4, `[1,]`, "!22P02"},
+		{types.Int4, `[1 2]`, "!22P02"},
+		{types.Int4, `[1`, "!22P02"},
+		{types.Int4, `"{{1,2},{3,4}}"`, "{{1,2},{3,4}}"},
+		{types.Int4, `"{1,x}"`, "!22P02"},
+		{types.Text, `["a","ä\n\"","\u0041",null,"NULL",""]`, "{a,\"ä\n\\\"\",A,NULL,\"NULL\",\"\"}"},
+		{types.Text, `["\u0000"]`, "!22P05"},
+		{types.Bool, `[true,false]`, `{t,f}`},
+		{types.Float8, `[1.5,"NaN"]`, `{1.5,NaN}`},
+		{numeric, `[1.5, 2]`, `{1.50,2.00}`},
+		{numeric, `[12345]`, "!22003"},
+		{types.Varchar.WithTypmod(4 + 2), `["ab","c"]`, `{ab,c}`},
+		{types.Varchar.WithTypmod(4 + 2), `["abc"]`, "!22001"},
+		{types.Timestamptz, `["2024-01-01T00:00:00Z"]`, `{"2024-01-01 00:00:00+00"}`},
+		{types.UUID, `["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]`, `{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}`},
+		{types.JSONB, `[{"a":[1]}, 2, null]`, `{"{\"a\": [1]}",2,NULL}`},
+	}
+	for _, c := range cases {
+		cols := []connector.Column{{Name: "a", Type: c.elem.Array().WithTypmod(c.elem.Typmod())}, {Name: "b", Type: types.Int4}}
+		d := newDecoder(t, cols, nil, Options{})
+		for _, before := range []string{`{"a": [], "b": 1}`, `{"a": 7, "a": null}`, `{"a": [1, "x"]}`} {
+			_ = d.Decode([]byte(before))
+		}
+		take(d, cols)
+		err := d.Decode([]byte(`{"a":` + c.value + `,"b":2}`))
+		got := "!" + sqlerr.Code(err)
+		if err == nil {
+			got = text(&take(d, cols)[0], 0)
+		}
+		if got != c.want {
+			t.Errorf("%s %s: got %s, want %s: %v", c.elem, c.value, got, c.want, err)
+		}
+		unread := newDecoder(t, cols, []bool{false, true}, Options{})
+		if again := unread.Decode([]byte(`{"a":` + c.value + `,"b":2}`)); sqlerr.Code(again) != sqlerr.Code(err) {
+			t.Errorf("%s %s: %v where the column is not read", c.elem, c.value, again)
+		}
+	}
+}
+
+// FuzzArray: no value panics, and whether it is good does not depend on who reads it.
+func FuzzArray(f *testing.F) {
+	for _, s := range []string{`[1,null]`, `["a"]`, `[[1],{}]`, `"{1,2}"`, `[`, `[1,]`, `[]`, `"{{1},{2}}"`} {
+		f.Add([]byte(s))
+	}
+	cols := []connector.Column{{Name: "i", Type: types.Int4Array}, {Name: "t", Type: types.TextArray}, {Name: "j", Type: types.JSONBArray}}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		for i := range cols {
+			record := fmt.Appendf(nil, `{%q: %s}`, cols[i].Name, value)
+			read, unread := newDecoder(t, cols, nil, Options{}), newDecoder(t, cols, make([]bool, len(cols)), Options{})
+			err, again := read.Decode(record), unread.Decode(record)
+			if sqlerr.Code(err) != sqlerr.Code(again) {
+				t.Fatalf("%s: %v where it is read, %v where not", record, err, again)
+			}
+			if err == nil {
+				_ = text(&take(read, cols)[i], 0)
+			}
+		}
+	})
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{`{"i":1,"f":2.5,"t":"x","b":true}`, `{"I":1e3, "x":{"t":[1,"\ud83c\udf88"]}, "t":"\u00e4"}`, `{"t":"ab\"","t":"c"}`, ` {"f":-0.0e-5}`, `{"f":"NaN"}`, `{"f":"-Infinity","t":"NaN"}`, `{}`, `{"i":5.0}{`} {
 		f.Add([]byte(s), []byte(`{"t":"y","i":2}`))

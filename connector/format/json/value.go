@@ -20,10 +20,15 @@ const (
 	opString            // types with a text format only: time, interval, uuid, bytea
 	opJSON              // json: the value's own text
 	opJSONB             // jsonb: the value's canonical text
+	opArray             // an array of any of these
 )
 
 // opOf returns the way to read a type; not every type can be.
 func opOf(t types.Type) (op, bool) {
+	if t.IsArray() {
+		_, ok := opOf(t.Elem())
+		return opArray, ok
+	}
 	switch t.Base() {
 	case types.Int2, types.Int4, types.Int8, types.OIDType:
 		return opInt, true
@@ -74,6 +79,8 @@ func (d *Decoder) value(b []byte, i int, col int32, c *column) (int, *sqlerr.Err
 		return d.boolValue(b, i, col, c)
 	case opString:
 		return d.stringValue(b, i, col, c)
+	case opArray:
+		return d.arrayValue(b, i, col, c)
 	default:
 		return d.jsonValue(b, i, col, c)
 	}
@@ -194,7 +201,7 @@ func (d *Decoder) stringValue(b []byte, i int, col int32, c *column) (int, *sqle
 
 // jsonValue reads any value into a column of json or jsonb.
 func (d *Decoder) jsonValue(b []byte, i int, col int32, c *column) (int, *sqlerr.Error) {
-	end, err := skipValue(b, i, 1)
+	end, err := skipValue(b, i, 1+d.nested)
 	if err != nil {
 		return end, err
 	}
