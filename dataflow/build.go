@@ -194,6 +194,11 @@ func (g *Graph) validateNode(i int) error {
 	if err := g.checkShared(n); err != nil {
 		return err
 	}
+	for _, arr := range n.Arrangements() { // or a rebuilt view would write to the damaged one
+		if !slices.ContainsFunc(n.references(), func(at *storage.Arrangement) bool { return *at == arr }) {
+			return fmt.Errorf("arrangement %d cannot be given another number", arr)
+		}
+	}
 	if n.Relation != nil {
 		return checkColumns(n.Relation.Need, len(n.Relation.Types))
 	}

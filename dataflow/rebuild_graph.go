@@ -37,6 +37,8 @@ func (n *Node) references() []*storage.Arrangement {
 		return []*storage.Arrangement{&n.Upsert.Arr, &n.Upsert.Counts}
 	case n.Temporal != nil:
 		return []*storage.Arrangement{&n.Temporal.Arr}
+	case n.Session != nil:
+		return []*storage.Arrangement{&n.Session.Rows, &n.Session.Sessions}
 	case n.Checksum != nil:
 		return []*storage.Arrangement{&n.Checksum.Arr}
 	case n.Outbox != nil:

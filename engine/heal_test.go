@@ -252,6 +252,26 @@ func TestResume(t *testing.T) {
 	db.healed("SELECT count(*) FROM v", "2")
 }
 
+// TestHealSessions: a rebuilt view of sessions goes on with rows that join and part them.
+func TestHealSessions(t *testing.T) {
+	db := openHealDB(t)
+	db.exec("CREATE TABLE t (id int PRIMARY KEY, k int, ts timestamp)")
+	db.exec("CREATE MATERIALIZED VIEW v AS SELECT id, window_start, window_end FROM SESSION(t PARTITION BY k, ts, '5 s')")
+	db.exec("INSERT INTO t SELECT x, x % 2, TIMESTAMP '2024-01-01' + x * INTERVAL '10 s' FROM generate_series(1, 6) x")
+	const sessions = "SELECT count(DISTINCT window_start), count(*), max(window_end) FROM v"
+	db.healed(sessions, "6|6|2024-01-01 00:01:05")
+	for range 2 {
+		hold(t, db)
+		db.healed(sessions, "6|6|2024-01-01 00:01:05")
+		db.exec("INSERT INTO t SELECT 10 + x, 0, TIMESTAMP '2024-01-01' + x * INTERVAL '5 s' FROM generate_series(4, 12) x")
+		db.healed(sessions, "4|15|2024-01-01 00:01:05")
+		db.close()
+		db.start()
+		db.exec("DELETE FROM t WHERE id > 10")
+		db.healed(sessions, "6|6|2024-01-01 00:01:05")
+	}
+}
+
 // hold holds view v, as damage would, and lets the healer see it.
 func hold(t *testing.T, db *healDB) {
 	t.Helper()

@@ -109,13 +109,19 @@ func compareClosed(t *testing.T, db *testDB, view string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	watermark, _ := db.query("SELECT watermark FROM streamdb.watermarks")
+	sameAnswers(t, fmt.Sprintf("%s at %s", view, watermark), got, want)
+	return len(got)
+}
+
+// sameAnswers compares the rows of two answers, in any order.
+func sameAnswers(t *testing.T, what string, got, want []string) {
+	t.Helper()
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		watermark, _ := db.query("SELECT watermark FROM streamdb.watermarks")
-		t.Errorf("%s at %s: got\n%s\nwant\n%s", view, watermark, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Fatalf("%s: got\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	return len(got)
 }
 
 // TestWindowLaw: views over windows are what joining the rows with the windows by
@@ -172,11 +178,7 @@ func TestWindowLaw(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			slices.Sort(want)
-			slices.Sort(got)
-			if !slices.Equal(got, want) {
-				t.Fatalf("%s:\ngot\n%s\nwant\n%s", c.view, strings.Join(got, "\n"), strings.Join(want, "\n"))
-			}
+			sameAnswers(t, c.view, got, want)
 		}
 	}
 }
@@ -260,10 +262,6 @@ func checkSessions(t *testing.T, db *testDB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Fatalf("%s: got\n%s\nwant\n%s", view, strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
+		sameAnswers(t, view, got, want)
 	}
 }

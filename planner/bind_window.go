@@ -17,8 +17,8 @@ type windowFunction struct {
 	args map[string]ast.Expr
 }
 
-// windowParameters returns the names of the arguments, in order; those behind
-// size may be left out. The names are those of Flink, but for time_zone.
+// windowParameters returns the names of the arguments, in order, nil for other
+// functions. The names are those of Flink, but for time_zone.
 func windowParameters(function string) []string {
 	switch function {
 	case "tumble":

@@ -129,14 +129,7 @@ func (s *sessionSlicing) plan() (Node, bool) {
 		}
 	}
 	sessions.Input = pieces
-	for i, k := range s.aggregate.Keys {
-		if keys[i] == nil {
-			bound := definition(s.aggregate, k)
-			keys[i] = expr.Column(bound.Col-s.width+len(pieces.Types()), bound.Type)
-		}
-	}
-	groups.Keys = keys
-	return &Map{Input: groups, Project: append(identityOr(nil, groups)[:len(keys):len(keys)], s.project...)}, true
+	return s.result(groups, keys, len(pieces.Types())), true
 }
 
 // pieces groups the events by all keys that are no bounds of sessions, and by piece.

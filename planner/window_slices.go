@@ -130,14 +130,20 @@ func (s *slicing) plan() (Node, bool) {
 	again := s.window.over(s.whole(bySteps, step), step)
 	again.sliced = true
 	byWindows.Input = again
+	return s.result(byWindows, keys, len(bySteps.Types())), windowed
+}
+
+// result groups by the keys, of which those that are nil are bounds: they stand
+// behind the given number of columns now. Above are the keys and the calls' values.
+func (s *slicing) result(groups *Aggregate, keys []*expr.Expr, before int) Node {
 	for i, k := range s.aggregate.Keys {
 		if keys[i] == nil {
 			bound := definition(s.aggregate, k)
-			keys[i] = expr.Column(bound.Col-s.width+len(bySteps.Types()), bound.Type)
+			keys[i] = expr.Column(bound.Col-s.width+before, bound.Type)
 		}
 	}
-	byWindows.Keys = keys
-	return &Map{Input: byWindows, Project: append(identityOr(nil, byWindows)[:len(keys):len(keys)], s.project...)}, windowed
+	groups.Keys = keys
+	return &Map{Input: groups, Project: append(identityOr(nil, groups)[:len(keys):len(keys)], s.project...)}
 }
 
 // whole holds groups by step back until the watermark has reached the step's end, if

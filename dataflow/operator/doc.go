@@ -1,5 +1,6 @@
 // Package operator holds the incremental operators, one file each: map,
-// aggregate, materialize, upsert, union, join, topk, temporal, and the ends of a sink's graph.
+// aggregate, materialize, upsert, union, join, topk, tablefunction, temporal, window,
+// session, and the ends of a sink's graph.
 //
 // Law: the sum of an operator's outputs is its query over the sum of its
 // inputs, however the inputs are cut into epochs and batches; a property test
@@ -22,5 +23,5 @@
 // (groups to numbers), accumulator.go and acc_*.go (the functions), multiset.go
 // (what min, max and DISTINCT need under retractions), groupimage.go (the stored
 // bytes). A new operator is a spec, a file, its law and testdata, and its line in
-// dataflow's Node and BuildOperator.
+// dataflow's Node, BuildOperator and, with state, references.
 package operator
