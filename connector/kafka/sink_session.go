@@ -27,6 +27,7 @@ type sinkSession struct {
 	keys   *json.Encoder
 	values *json.Encoder
 	open   bool // a transaction is
+	proved bool // a transaction of this session is known to be committed
 
 	// Of the transaction under way.
 	pending []*kgo.Record
@@ -86,11 +87,7 @@ func (s *sinkSession) write(ctx context.Context, at connector.Mark, rows func(em
 		return err
 	}
 	s.watch.Reset(stallTimeout)
-	if err := s.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return err
-	}
-	s.open = false
-	return nil
+	return s.commit(ctx, at)
 }
 
 // Check asks for the topic, with the connections that ask questions.

@@ -463,6 +463,38 @@ func TestSinkCommitLost(t *testing.T) {
 	s.exactly(1)
 }
 
+// TestSinkCommitAborted: a commit that becomes an abort on its way is noticed by the
+// session's first write, and what was written comes again.
+func TestSinkCommitAborted(t *testing.T) {
+	c := kafkatest.StartFake(t, 1)
+	s := newTestSink(t, c, c.Topic(t, 2), EnvelopeUpsert)
+	var aborted atomic.Int64
+	c.Fake.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.Fake.KeepControl()
+		if end := req.(*kmsg.EndTxnRequest); end.Commit && aborted.Add(1) == 1 {
+			end.Commit = false
+		}
+		return nil, nil, false
+	})
+	session, _ := s.begin()
+	err := session.Write(t.Context(), connector.Mark{Epoch: 3}, rowsOf(change{1, "a", 1}))
+	if !errors.Is(err, errNotCommitted) {
+		t.Fatalf("a write that was aborted: %v", err)
+	}
+	session.Close()
+	session, at := s.begin()
+	defer session.Close()
+	if at != 0 {
+		t.Fatalf("epoch %d is written, want none", at)
+	}
+	if err := session.Write(t.Context(), connector.Mark{Epoch: 3}, rowsOf(change{1, "a", 1})); err != nil {
+		t.Fatal(err)
+	}
+	if _, last, n := s.committed(); n != 1 || len(last) != 1 {
+		t.Fatalf("%d records are committed: %v", n, last)
+	}
+}
+
 // TestSinkBrokerRestarts: the broker goes away before, between and during
 // writes; the topics stay.
 func TestSinkBrokerRestarts(t *testing.T) {
