@@ -39,7 +39,7 @@ const slow = 250 * time.Millisecond
 
 // pace runs epochs for a time, one every so often, or one behind the other if
 // that is zero. Choosing the rows is no part of an epoch.
-func pace(ctx context.Context, l *load, duration, every time.Duration) (*figures, error) {
+func pace(ctx context.Context, l *load, m *machine, duration, every time.Duration) (*figures, error) {
 	f := &figures{}
 	start, startCPU := time.Now(), cpuTime()
 	minute := start.Add(time.Minute)
@@ -52,11 +52,17 @@ func pace(ctx context.Context, l *load, duration, every time.Duration) (*figures
 			due = time.Now()
 		}
 		time.Sleep(time.Until(due))
+		m.take()
 		begin := time.Now()
-		if err := l.update(); err != nil {
+		read, err := l.update()
+		if err != nil {
 			return nil, err
 		}
-		f.took = append(f.took, time.Since(begin))
+		took := time.Since(begin)
+		if took > slow {
+			tellSlow(took, read, m)
+		}
+		f.took = append(f.took, took)
 		f.behind = append(f.behind, time.Since(due))
 		if time.Now().After(minute) {
 			minute = minute.Add(time.Minute)
@@ -65,6 +71,13 @@ func pace(ctx context.Context, l *load, duration, every time.Duration) (*figures
 	}
 	f.epochs, f.elapsed, f.cpu = len(f.took), time.Since(start), cpuTime()-startCPU
 	return f, nil
+}
+
+// tellSlow says of a slow epoch where its time went, and how the machine was meanwhile.
+func tellSlow(took, read time.Duration, m *machine) {
+	awake, synced := m.take()
+	fmt.Fprintf(os.Stderr, "soak: %s: an epoch of %v, %v of it reading; meanwhile a sleeping thread woke %v late and 4 KiB beside it took %v to sync\n",
+		time.Now().Format(time.TimeOnly), took, read, awake, synced)
 }
 
 // progress says on the way what the worst epoch was.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/streamdb/streamdb/dataflow/zset"
 	"github.com/streamdb/streamdb/storage"
@@ -97,15 +98,18 @@ func (l *load) pick() {
 	}
 }
 
-// update reads the picked rows, adds one to their counters and commits.
-func (l *load) update() error {
+// update reads the picked rows, which takes so long, adds one to their counters and
+// commits.
+func (l *load) update() (read time.Duration, err error) {
+	begin := time.Now()
 	if err := l.store.Fetch(arrangement, &l.keys, &l.got); err != nil {
-		return err
+		return 0, err
 	}
+	read = time.Since(begin)
 	l.vals.Reset()
 	for _, v := range l.got {
 		if len(v) != valueBytes {
-			return fmt.Errorf("a row has %d bytes", len(v))
+			return read, fmt.Errorf("a row has %d bytes", len(v))
 		}
 		at := len(l.vals.Data)
 		l.vals.Data = append(l.vals.Data, v...)
@@ -114,7 +118,7 @@ func (l *load) update() error {
 		l.vals.End()
 	}
 	l.updates += uint64(l.keys.Len())
-	return l.commit()
+	return read, l.commit()
 }
 
 // verify reads all rows.
