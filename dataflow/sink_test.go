@@ -200,8 +200,16 @@ func (w *sinkWorld) sinkOptions() {
 
 // write runs a new writer.
 func (w *sinkWorld) write() {
+	w.newWriter()
+	w.run()
+}
+
+func (w *sinkWorld) newWriter() {
 	w.writer = NewSinkWriter(w.rt, SinkSpec{ID: sinkID, Name: "sink", Arr: 120, Types: topicTypes(), Sink: w.sink}, w.opts)
 	w.told.Store(w.writer)
+}
+
+func (w *sinkWorld) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	writer := w.writer
@@ -465,10 +473,11 @@ func TestSinkResume(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, uint64(fault)))
 		w.change(r, 30)
 		w.sink.epoch = 1000
-		w.write()
+		w.newWriter()
 		if _, err := w.writer.Resume(t.Context()); err == nil {
 			t.Fatal("a sink that has not looked yet resumes")
 		}
+		w.run()
 		diverged := func() bool { return w.writer.Status().State == StateDiverged }
 		for !diverged() {
 			time.Sleep(100 * time.Microsecond)

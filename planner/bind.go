@@ -45,11 +45,15 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 
 // freeze binds all expressions to the session: what depends on its settings or
 // its clock means the same wherever the plan runs later. keepNow leaves the clock
-// in place, for views.
+// in place, for views; without it constants are computed, so that the planner sees
+// them as such.
 func (q *Query) freeze(env *expr.Env, keepNow bool) error {
 	var failure error
 	frozen := func(e *expr.Expr) *expr.Expr {
 		out, err := expr.Freeze(e, env, keepNow)
+		if err == nil && !keepNow {
+			out, err = expr.Fold(out, env)
+		}
 		if err != nil && failure == nil {
 			failure = err
 		}

@@ -19,8 +19,8 @@ type QueryPlan struct {
 	Order   []Order
 	Limit   int64 // -1: none
 	Offset  int64
-	Reads   []catalog.ID
-	Lookup  *Lookup // not nil: one relation's rows of one key are enough
+	Reads   []catalog.ID // what the query names, needed or not: it waits for them
+	Lookup  *Lookup      // not nil: one relation's rows of one key are enough
 }
 
 // Lookup restricts the scan of a stored relation to a range of keys, of its own
@@ -57,7 +57,7 @@ func LowerQuery(query *Query, cat *catalog.Catalog, env *expr.Env) (*QueryPlan, 
 	if plan.Offset, err = limitValue(q.Offset, env, 0, sqlerr.InvalidRowCountInOffset, "OFFSET"); err != nil {
 		return nil, err
 	}
-	plan.Reads = readsOf(root)
+	plan.Reads = readsOf(q.Root)
 	if a := findAccess(root, cat); a != nil {
 		plan.Lookup = a.lookup()
 	}

@@ -32,7 +32,8 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 	if err != nil {
 		return nil, err
 	}
-	root, err := Maintained(q.viewRoot())
+	bound := q.viewRoot()
+	root, err := Maintained(bound)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 		plan.Stored = &catalog.Stored{Arr: spec.Arr}
 	}
 	plan.Stored.Others = l.otherArrangements(plan.Stored.Arr)
-	plan.DependsOn = dependencies(root, q.Views)
+	plan.DependsOn = dependencies(bound, q.Views) // also on what needs no reading
 	return plan, nil
 }
 

@@ -14,6 +14,13 @@ type folder struct {
 	depth  int
 }
 
+// Fold replaces constant subexpressions by their values, but for volatile ones and those
+// that fail, which do when a row reaches them.
+func Fold(e *Expr, env *Env) (*Expr, error) {
+	f := folder{env: env, failed: map[*Expr]*sqlerr.Error{}}
+	return f.fold(e)
+}
+
 func (f *folder) fold(e *Expr) (*Expr, error) {
 	if len(e.Args) == 0 && e.Op != OpCall {
 		return e, nil
