@@ -3,6 +3,7 @@ package pgwire
 import (
 	"encoding/binary"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -136,6 +137,9 @@ func (c *conn) flush() bool {
 	}
 	if len(c.out) == 0 {
 		return true
+	}
+	if c.stopping.Load() { // the statement may have taken longer to end than a write may wait
+		c.net.SetWriteDeadline(time.Now().Add(farewell)) //nolint:errcheck // the write reports it
 	}
 	_, err := c.net.Write(c.out)
 	if cap(c.out) > 2*flushSize {
