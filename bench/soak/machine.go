@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,10 +62,12 @@ func (m *machine) sync(f *os.File) {
 		if err == nil {
 			err = f.Sync()
 		}
-		m.mu.Lock()
-		if err == nil {
-			m.synced = max(m.synced, time.Since(m.syncBegan))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "soak: the file beside the store is watched no longer:", err)
+			return
 		}
+		m.mu.Lock()
+		m.synced = max(m.synced, time.Since(m.syncBegan))
 		m.syncBegan = time.Time{}
 		m.mu.Unlock()
 	}

@@ -479,8 +479,6 @@ func referenceNotFinite(raw json.RawMessage) (s string, good, known bool) {
 	return "", false, true
 }
 
-// FuzzDecode compares with encoding/json: a record is good for one if and only
-// if it is for the other, with the same values, whatever was read before.
 // TestArrays: elements are read as a column of their type is; arrays of one dimension.
 func TestArrays(t *testing.T) {
 	numeric := types.Numeric.WithTypmod((5<<16 | 2) + 4)
@@ -559,6 +557,8 @@ func FuzzArray(f *testing.F) {
 	})
 }
 
+// FuzzDecode compares with encoding/json: a record is good for one if and only
+// if it is for the other, with the same values, whatever was read before.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{`{"i":1,"f":2.5,"t":"x","b":true}`, `{"I":1e3, "x":{"t":[1,"\ud83c\udf88"]}, "t":"\u00e4"}`, `{"t":"ab\"","t":"c"}`, ` {"f":-0.0e-5}`, `{"f":"NaN"}`, `{"f":"-Infinity","t":"NaN"}`, `{}`, `{"i":5.0}{`} {
 		f.Add([]byte(s), []byte(`{"t":"y","i":2}`))
