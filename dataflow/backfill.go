@@ -3,6 +3,7 @@ package dataflow
 import (
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/operator"
+	"github.com/streamdb/streamdb/sql/types"
 	"github.com/streamdb/streamdb/storage"
 )
 
@@ -41,10 +42,13 @@ type input struct {
 	rel    RelationID
 	stream *stream // what it reads: a stream,
 	from   *view   // or a view or table (possibly view itself: a table)
-	need   []bool  // columns, nil: all
+	types  []types.Type
+	need   []bool // columns, nil: all
 	// changesOnly: the relation's rows are read by a join; the input is attached
 	// from the beginning.
 	changesOnly bool
+	lateOnly    bool      // it reads the late rows of a view; always attached
+	lateness    *lateness // nil: no rows are late
 
 	phase     phase
 	positions connector.Positions // of a stream, not attached: next offsets; never changed in place
@@ -57,6 +61,7 @@ type input struct {
 	// that the relation had before it was rebuilt. 0: none.
 	base    storage.Arrangement
 	scanned int64 // rows
+	horizon int64 // at least; rows from before it are late (late.go), noTime: none
 
 	target  connector.Positions // what the stream held at creation
 	asked   bool                // target is known
@@ -66,6 +71,7 @@ type input struct {
 
 	// Of the epoch under way.
 	delta   operator.Delta
+	late    operator.Delta // was taken out of delta
 	before  connector.Positions
 	lastKey []byte
 	atEnd   bool // the scan has seen the last key

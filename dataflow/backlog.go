@@ -101,13 +101,13 @@ func (r *Runtime) feedBehind(ep *epochWork, v *view) error {
 	p.last = p.last && v.share > 0 && changes <= max(v.share, 2)
 	for _, in := range v.inputs {
 		switch {
-		case in.stream != nil:
+		case in.appends():
 			in.delta = nil
 			if b := p.rows[in.rel]; b != nil {
 				in.delta = append(in.delta, b)
 			}
-			if p.last && in.phase == phaseAttached {
-				in.delta = append(in.delta, in.stream.delta...)
+			if p.last {
+				in.delta = append(in.delta, in.appended()...)
 			}
 		case in.from == v:
 			err = r.feed(ep, in)
@@ -123,8 +123,8 @@ func (r *Runtime) feedBehind(ep *epochWork, v *view) error {
 
 // changes counts what the epoch changes in an input's relation.
 func (in *input) changes() (n int) {
-	if in.stream != nil {
-		for _, b := range in.stream.delta {
+	if in.appends() {
+		for _, b := range in.appended() {
 			n += b.Len()
 		}
 		return n
@@ -195,7 +195,7 @@ func (p *piece) add(v *view, key, val []byte) error {
 	rel := RelationID(binary.BigEndian.Uint32(val))
 	weight, n := binary.Varint(val[4:])
 	for _, in := range v.inputs {
-		if in.rel == rel && in.stream != nil && n > 0 {
+		if in.rel == rel && in.appends() && n > 0 {
 			return p.addRow(in, val[4+n:], weight)
 		}
 	}
@@ -206,7 +206,7 @@ func (p *piece) add(v *view, key, val []byte) error {
 func (p *piece) addRow(in *input, row []byte, weight int64) error {
 	b := p.rows[in.rel]
 	if b == nil {
-		b = zset.NewBatch(in.stream.spec.Types, 0)
+		b = zset.NewBatch(in.types, 0)
 		p.rows[in.rel] = b
 	}
 	cols := in.needed(b.Cols)
@@ -334,12 +334,10 @@ func (r *Runtime) enqueue(ep *epochWork, v *view, done *piece) error {
 	number := uint32(0)
 	for _, in := range v.inputs {
 		switch {
-		case in.stream != nil:
+		case in.appends():
 			delta := in.delta
 			if v.behind { // the rest is there already
-				if delta = nil; in.phase == phaseAttached {
-					delta = in.stream.delta
-				}
+				delta = in.appended()
 			}
 			for _, b := range delta {
 				number = r.enqueueRows(ep, in, b, number)

@@ -200,6 +200,9 @@ func (g *Graph) validateNode(i int) error {
 		}
 	}
 	if n.Relation != nil {
+		if _, err := newLateness(n.Relation.Lateness); err != nil {
+			return err
+		}
 		return checkColumns(n.Relation.Need, len(n.Relation.Types))
 	}
 	if n.Values != nil {

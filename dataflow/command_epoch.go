@@ -240,6 +240,9 @@ func (r *Runtime) resolve(v *view) error {
 		if in.stream == nil && in.from == nil {
 			return sqlerr.New(sqlerr.UndefinedTable, "relation with id %d, which %q reads, does not exist", in.rel, v.spec.Name)
 		}
+		if err := in.resolveLate(); err != nil {
+			return err
+		}
 		if in.stream != nil && in.need != nil && len(in.need) != len(in.stream.spec.Types) {
 			return sqlerr.New(sqlerr.InternalError, "%q reads stream %q with other columns than it has", v.spec.Name, in.stream.spec.Name)
 		}
@@ -264,7 +267,7 @@ func (r *Runtime) start(in *input, q *request) error {
 		} else if !slices.Equal(s.positions, begin) {
 			in.phase, in.positions = phaseReading, begin
 		}
-	case in.from == in.view || in.from.fresh && !q.fills(in.rel):
+	case in.lateOnly || in.from == in.view || in.from.fresh && !q.fills(in.rel):
 		in.phase = phaseAttached
 	case !in.from.live():
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "view %q is %s", in.from.spec.Name, in.from.state).WithDetail("%s", in.from.reason)

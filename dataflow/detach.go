@@ -28,6 +28,7 @@ func (r *Runtime) postpone(ep *epochWork, v *view, over *overShare) error {
 	}
 	ep.overruns++
 	v.forgetEpoch()
+	v.takeBack()
 	if err := v.rebuild(r.opts.Build); err != nil {
 		return err
 	}
@@ -73,6 +74,7 @@ func (r *Runtime) unready(v *view, reason string, epoch uint64) {
 		return
 	}
 	r.stateChanged()
+	v.holdHorizons()
 	v.ready, v.detached, v.reason, v.since = false, true, reason, max(1, epoch)
 	for _, s := range v.subs {
 		s.beginHold()

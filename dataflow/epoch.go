@@ -270,7 +270,8 @@ func (r *Runtime) tryView(ep *epochWork, v *view, aside bool) error {
 	return nil
 }
 
-// feedView sets the deltas of the view's inputs and counts their rows.
+// feedView sets the deltas of the view's inputs and counts their rows, of which it
+// may leave late ones out.
 func (r *Runtime) feedView(ep *epochWork, v *view) error {
 	if v.behind {
 		if err := r.feedBehind(ep, v); err != nil {
@@ -287,6 +288,9 @@ func (r *Runtime) feedView(ep *epochWork, v *view) error {
 		for _, b := range in.delta {
 			v.fed += b.Len()
 		}
+	}
+	if v.judgeLate() > 0 {
+		r.dirty, r.viewsChanged = true, true
 	}
 	return nil
 }
@@ -319,8 +323,8 @@ func (r *Runtime) feed(ep *epochWork, in *input) error {
 		return r.scanInput(in, in.view.share)
 	case in.phase != phaseAttached:
 		return nil
-	case in.stream != nil:
-		in.delta = in.stream.delta
+	case in.appends():
+		in.delta = in.appended()
 	case in.from != in.view:
 		in.delta = in.from.out
 	default:
@@ -478,6 +482,7 @@ func (r *Runtime) finish(ep *epochWork, next *published, commit time.Duration) {
 	for _, v := range ep.touched {
 		if v.ran {
 			v.timersCommitted()
+			v.late = v.lateTotal()
 		}
 		if v.ran && v.subs != nil {
 			v.feedSubscriptions(ep.commit.Number)
@@ -515,6 +520,6 @@ func (r *Runtime) releaseEpoch() {
 
 func (v *view) clearInputs() {
 	for _, in := range v.inputs {
-		in.delta, in.before = nil, nil
+		in.delta, in.late, in.before = nil, nil, nil
 	}
 }

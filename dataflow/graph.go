@@ -60,6 +60,18 @@ type RelationInput struct {
 	// Shared: the rows are read from the relation's arrangement by a join
 	// (operator.SharedSide); the leaf brings what changes, never what was there.
 	Shared bool `json:"shared,omitempty"`
+	// Lateness, of a stream with event time: late rows are left out and counted.
+	Lateness *Lateness `json:"lateness,omitempty"`
+	// Late: not the relation's rows, but those that it leaves out since they are late.
+	Late bool `json:"late,omitempty"`
+}
+
+// Lateness says which rows of a stream are late: those from before the watermark,
+// less a time of grace; where there are windows, only those that belong to one that
+// is closed by then.
+type Lateness struct {
+	Grace   int64               `json:"grace,omitempty"` // microseconds
+	Windows []operator.StepSpec `json:"windows,omitempty"`
 }
 
 // ValuesInput is a leaf with constant rows (row bytes of zset.AppendRow),

@@ -14,7 +14,7 @@ import (
 //	version
 //	streams: n, {id, identity, starts, positions, recorded}
 //	views:   n, {id, flags, since, reason, inputs: n, {relation, phase,
-//	         flags, positions, cursor, scanned, target}}
+//	         flags, positions, cursor, scanned, target, base, horizon}}
 //	purge:   n, {id}
 //	watermarks (appendWatermarks), since version 2
 //
@@ -23,7 +23,9 @@ import (
 //
 // Format 2 was written before there was a BacklogArrangement. Format 4 has the
 // bases: behind the watermarks a list of arrangements, and in each input its own.
-const positionsVersion = 4
+// Format 5 has in each input its horizon, and at the end the numbers of late rows
+// (appendLate).
+const positionsVersion = 5
 
 const (
 	flagReady       = 1 << 0 // of a view
@@ -45,6 +47,7 @@ type savedPositions struct {
 	bases   []storage.Arrangement
 
 	watermarks map[RelationID]savedWatermark
+	late       map[RelationID]int64
 }
 
 type savedStream struct {
@@ -67,6 +70,7 @@ type savedInput struct {
 	scanned   int64
 	target    connector.Positions
 	base      storage.Arrangement
+	horizon   int64
 }
 
 // encodePositions encodes the state after the epoch under way.
@@ -95,7 +99,7 @@ func (r *Runtime) encodePositions() []byte {
 	for _, base := range r.bases {
 		b = binary.AppendUvarint(b, uint64(base))
 	}
-	return b
+	return r.appendLate(b)
 }
 
 // notable says whether the view's state must be in the blob.
@@ -152,7 +156,8 @@ func (in *input) appendState(b []byte) []byte {
 	b = appendString(b, string(in.cursor))
 	b = binary.AppendVarint(b, in.scanned)
 	b = appendPositions(b, in.target)
-	return binary.AppendUvarint(b, uint64(in.base))
+	b = binary.AppendUvarint(b, uint64(in.base))
+	return binary.AppendVarint(b, in.horizon)
 }
 
 // appendPositions tells nil from empty: 0 is nil, else length + 1.
@@ -202,6 +207,9 @@ func decodePositions(b []byte) (*savedPositions, error) {
 		for range d.count() {
 			saved.bases = append(saved.bases, storage.Arrangement(d.id()))
 		}
+	}
+	if version >= 5 {
+		saved.late = d.late()
 	}
 	if !d.ok || len(d.b) != 0 {
 		return nil, sqlerr.New(sqlerr.DataCorrupted, "the positions of the last epoch are damaged")
@@ -294,6 +302,9 @@ func (d *blob) view(version uint64) savedView {
 		if version >= 4 {
 			in.base = storage.Arrangement(d.id())
 		}
+		if in.horizon = noTime; version >= 5 {
+			in.horizon = d.int()
+		}
 		v.inputs[id] = in
 	}
 	return v
@@ -330,11 +341,11 @@ func (p *savedPositions) restoreView(v *view) error {
 	if saved.flags&(flagDetached|flagQuarantined) == flagDetached {
 		v.detached, v.reason, v.since = true, saved.reason, max(1, saved.since)
 	}
-	v.behind = saved.flags&flagBehind != 0
+	v.behind, v.late = saved.flags&flagBehind != 0, p.late[v.spec.ID]
 	for _, in := range v.inputs {
 		at, known := saved.inputs[in.rel]
 		if !ok || in.changesOnly {
-			at, known = savedInput{flags: flagAsked}, true
+			at, known = savedInput{flags: flagAsked, horizon: noTime}, true
 			if v.ready || v.detached {
 				at.flags |= flagReached
 			}
@@ -343,7 +354,7 @@ func (p *savedPositions) restoreView(v *view) error {
 			return sqlerr.New(sqlerr.DataCorrupted, "the positions of view %q do not name relation %d, which it reads", v.spec.Name, in.rel)
 		}
 		in.phase, in.positions, in.target = at.phase, at.positions, at.target
-		in.cursor, in.scanned, in.base = at.cursor, at.scanned, at.base
+		in.cursor, in.scanned, in.base, in.horizon = at.cursor, at.scanned, at.base, at.horizon
 		in.asked, in.reached = at.flags&flagAsked != 0, at.flags&flagReached != 0
 		if in.phase == phaseFinishing || in.phase == phaseChasing {
 			in.phase = phaseReading // what was kept is gone; the broker has it

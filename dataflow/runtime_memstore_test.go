@@ -110,6 +110,14 @@ func (m *memStore) Positions() []byte {
 	return m.positions
 }
 
+// len is the number of keys of an arrangement.
+func (m *memStore) len(arr storage.Arrangement) int {
+	if a := m.arr(arr); a != nil {
+		return len(a.rows)
+	}
+	return 0
+}
+
 func (m *memStore) arr(a storage.Arrangement) *memArr {
 	m.mu.Lock()
 	defer m.mu.Unlock()

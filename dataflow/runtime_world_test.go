@@ -316,6 +316,11 @@ func (w *world) expected(v ViewSpec, positions map[RelationID]connector.Position
 			in[row] += n
 		}
 	}
+	return v.over(in)
+}
+
+// over computes a view over rows.
+func (v *ViewSpec) over(in map[string]int64) map[string]int64 {
 	agg := v.Graph.Nodes[len(v.Graph.Nodes)-1].Aggregate
 	if agg == nil {
 		return in

@@ -59,6 +59,7 @@ type ViewStatus struct {
 	Progress Progress
 	Epoch    uint64 // up to which it has processed its inputs
 	Held     bool   // its rows are damaged, it waits to be built again
+	Late     int64  // rows that it has left out since they came late
 	// Arr has its rows: another arrangement after it was built again.
 	Arr     storage.Arrangement
 	private []privateReader
@@ -142,7 +143,7 @@ func (r *Runtime) buildViewTable() *viewTable {
 }
 
 func (v *view) status() ViewStatus {
-	s := ViewStatus{ID: v.spec.ID, Name: v.spec.Name, State: v.state, Reason: v.reason, Ready: v.ready, Epoch: v.since, Held: v.held, Arr: v.spec.Result.Arr}
+	s := ViewStatus{ID: v.spec.ID, Name: v.spec.Name, State: v.state, Reason: v.reason, Ready: v.ready, Epoch: v.since, Held: v.held, Late: v.lateTotal(), Arr: v.spec.Result.Arr}
 	if v.held {
 		s.State = StateBackfilling
 	}

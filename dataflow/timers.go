@@ -7,8 +7,8 @@ import (
 	"github.com/streamdb/streamdb/dataflow/operator"
 )
 
-// Timers. An operator with timers (operator.Temporal) keeps them in its
-// arrangement, in order of time; the loop knows of each such node when the next
+// Timers. An operator with timers (operator.Temporal, and an aggregate that frees
+// closed groups) keeps them in its arrangement, in order of time; the loop knows of each such node when the next
 // one is due, and starts an epoch then. Every epoch, whatever it was started for,
 // fires all timers that are due at its clock, in all views that take part in it:
 // so at each published epoch every view is at the moment of the epoch's clock.
@@ -25,20 +25,33 @@ const longestSleep = time.Second
 
 // timer is what the loop knows of the timers of one node.
 type timer struct {
-	streams    []RelationID // whose least watermark is the clock; none: the epoch's clock
+	streams    []RelationID // whose least watermark is the clock
+	horizon    *view        // whose least horizon is the clock; neither: the epoch's clock
 	fired, due int64        // as committed; see operator.Clock
 	at, next   int64        // the clock of the epoch under way, and what is due after it, if set
 	set        bool
 }
 
-func newTimer(streams []RelationID) *timer {
-	return &timer{streams: streams, fired: math.MinInt64, due: math.MinInt64}
+// newTimer returns the timer of a node, nil if it has none.
+func (v *view) newTimer(n *Node) *timer {
+	t := &timer{streams: n.Watermarks, fired: math.MinInt64, due: math.MinInt64}
+	switch {
+	case n.Temporal != nil && !n.Temporal.Forgets:
+		return t
+	case n.Temporal != nil, n.Aggregate != nil && n.Aggregate.Closes != nil:
+		t.horizon = v
+		return t
+	}
+	return nil
 }
 
 // clockOf is the clock of a timer in an epoch: noTime while a watermark is not
 // known.
 func (r *Runtime) clockOf(t *timer, ep *epochWork) int64 {
-	if len(t.streams) == 0 {
+	switch {
+	case t.horizon != nil:
+		return t.horizon.horizon()
+	case len(t.streams) == 0:
 		return ep.now()
 	}
 	least := int64(math.MaxInt64)
@@ -69,7 +82,7 @@ func (r *Runtime) Timed() bool { return r.current().timed }
 func (v *view) due() int64 {
 	due := operator.NoTimer
 	for i := range v.nodes {
-		if t := v.nodes[i].timer; t != nil && len(t.streams) == 0 {
+		if t := v.nodes[i].timer; t != nil && len(t.streams) == 0 && t.horizon == nil {
 			due = min(due, t.due)
 		}
 	}

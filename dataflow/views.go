@@ -28,6 +28,7 @@ type view struct {
 	behind   bool  // has a backlog
 	left     int64 // entries of the backlog
 	worked   int64 // of them were worked off since it was detached
+	late     int64 // rows that were left out
 	slow     int   // epochs in a row
 	pace     pace  // of what it works off by itself
 	budget   budget
@@ -88,12 +89,11 @@ func (v *view) buildNode(i int, build func(*Node) (operator.Operator, error)) (e
 		n.init, err = n.spec.Values.Delta()
 	case n.spec.Relation != nil:
 		n.feed = v.input(n.spec.Relation)
+		n.feed.lateness, err = newLateness(n.spec.Relation.Lateness)
 	default:
 		n.in = make([]operator.Delta, len(n.spec.Inputs))
 		n.op, err = build(n.spec)
-		if n.spec.Temporal != nil {
-			n.timer = newTimer(n.spec.Watermarks)
-		}
+		n.timer = v.newTimer(n.spec)
 	}
 	return err
 }
@@ -120,7 +120,7 @@ func (v *view) input(leaf *RelationInput) *input {
 		}
 	}
 	for _, in := range v.inputs {
-		if in.rel != leaf.Relation || in.changesOnly != leaf.Shared {
+		if in.rel != leaf.Relation || in.changesOnly != leaf.Shared || in.lateOnly != leaf.Late {
 			continue
 		}
 		if need == nil {
@@ -131,7 +131,7 @@ func (v *view) input(leaf *RelationInput) *input {
 		}
 		return in
 	}
-	in := &input{view: v, rel: leaf.Relation, need: need, changesOnly: leaf.Shared}
+	in := &input{view: v, rel: leaf.Relation, types: leaf.Types, need: need, changesOnly: leaf.Shared, lateOnly: leaf.Late, horizon: noTime}
 	v.inputs = append(v.inputs, in)
 	return in
 }

@@ -54,6 +54,7 @@ const (
 type watermark struct {
 	spec    *WatermarkSpec
 	value   int64 // noTime: unknown
+	former  int64 // before the last epoch that took rows: they are late if they are before it
 	parts   []partitionTime
 	late    int64
 	behind  int32 // the partition that holds it back, -1: none
@@ -66,12 +67,12 @@ type partitionTime struct {
 }
 
 func newWatermark(spec *WatermarkSpec) *watermark {
-	return &watermark{spec: spec, value: noTime, behind: -1}
+	return &watermark{spec: spec, value: noTime, former: noTime, behind: -1}
 }
 
 // reset forgets the watermark of a stream that is no longer read.
 func (m *watermark) reset() {
-	m.value, m.parts, m.behind, m.checkAt = noTime, nil, -1, 0
+	m.value, m.former, m.parts, m.behind, m.checkAt = noTime, noTime, nil, -1, 0
 }
 
 // local is a clock, in microseconds since 1970, as an event time.
@@ -180,10 +181,13 @@ func (s *stream) judgeWatermark(now int64) (value int64, behind int32) {
 	return s.mark.judge(s.positions, n > 0, s.reader.caughtUp(), now)
 }
 
-// isClock says whether a view's timers go by the watermark of a stream, which must
-// not be forgotten then.
+// isClock says whether a view's timers, or what is late for it, go by the watermark
+// of a stream, which must not be forgotten then.
 func (r *Runtime) isClock(id RelationID) bool {
 	for _, v := range r.views {
+		if slices.ContainsFunc(v.inputs, func(in *input) bool { return in.rel == id && in.lateness != nil }) {
+			return true
+		}
 		for i := range v.nodes {
 			if t := v.nodes[i].timer; t != nil && slices.Contains(t.streams, id) {
 				return true
@@ -199,6 +203,7 @@ func (r *Runtime) moveWatermarks(ep *epochWork) {
 		if !s.watches() {
 			continue
 		}
+		s.mark.former = s.mark.value
 		s.mark.take(s.taken, ep.commit.Clock)
 		value, behind := s.judgeWatermark(ep.commit.Clock)
 		r.dirty = r.dirty || value != s.mark.value
@@ -389,7 +394,7 @@ func (p *savedPositions) restoreWatermark(s *stream, now int64) {
 	if !ok || s.mark == nil {
 		return
 	}
-	s.mark.value, s.mark.late = saved.value, saved.late
+	s.mark.value, s.mark.former, s.mark.late = saved.value, saved.value, saved.late
 	for i, newest := range saved.newest {
 		s.mark.partition(int32(i), now).newest = newest
 		if behind := s.mark.behind; behind < 0 || newest < s.mark.parts[behind].newest {

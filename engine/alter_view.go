@@ -24,6 +24,10 @@ func (s *Session) alterView(ctx context.Context, st *ast.Alter) (string, error) 
 		return "", sqlerr.New(sqlerr.UndefinedTable, "relation %q does not exist", st.Name.Name).At(st.Name.Position())
 	case o.Kind != catalog.MaterializedView:
 		return "", sqlerr.New(sqlerr.WrongObjectType, "%q is not a materialized view", st.Name.Name).At(st.Name.Position())
+	case !derived(o):
+		return "", sqlerr.New(sqlerr.FeatureNotSupported, "a view that leaves late rows out cannot be built again as it was").At(st.Name.Position()).
+			WithDetail("None of the rows that it reads again would be late.").
+			WithHint("DROP the view and CREATE it: then it has all rows that the topic still holds.")
 	}
 	if _, ok := st.Actions[0].(*ast.Resume); !ok || len(st.Actions) > 1 {
 		return "", sqlerr.New(sqlerr.FeatureNotSupported, "this action of ALTER MATERIALIZED VIEW is not supported yet").At(st.Actions[len(st.Actions)-1].Position()).

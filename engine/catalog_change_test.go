@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/streamdb/streamdb/internal/copytree"
 	"github.com/streamdb/streamdb/internal/kafkatest"
 	"github.com/streamdb/streamdb/sql/catalog"
 )
@@ -122,7 +121,9 @@ func TestKilledTransaction(t *testing.T) {
 		}
 		if engine.written[table.ID] == now { // other epochs may come before and after
 			copies[point] = filepath.Join(to, point)
-			copyTree(t, db.dir, copies[point])
+			if err := copytree.Live(db.dir, copies[point]); err != nil {
+				t.Error(err)
+			}
 		}
 	}})
 	if err != nil {
@@ -162,30 +163,6 @@ func checkKilled(t *testing.T, dir, point string, undone bool) {
 		if got := db.session("main").run(query); len(got) != 1 || got[0] != line {
 			t.Errorf("killed at %s: %s: %q, want %q", point, query, got, line)
 		}
-	}
-}
-
-// copyTree copies a directory as it is.
-func copyTree(t *testing.T, from, to string) {
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o700)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, rel), data, 0o600)
-	})
-	if err != nil {
-		t.Error(err)
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) (string,
 	canonical.IfNotExists = false
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.Table, Columns: columns, Definition: ast.String(&canonical)}
 	var bound *expr.ClockBound
-	if retention, _ := retentionOption(st.Options); retention != nil {
+	if retention, _ := takeOption(st.Options, "retention"); retention != nil {
 		if bound, err = s.retention(retention, columns); err != nil {
 			return "", err
 		}
@@ -51,7 +51,7 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) (string,
 
 // overTopic says whether the rows of the table come from outside.
 func overTopic(st *ast.CreateTable) bool {
-	_, options := retentionOption(st.Options)
+	_, options := takeOption(st.Options, "retention")
 	return len(options)+len(st.Includes) > 0
 }
 

@@ -42,7 +42,7 @@ func (s *Session) createMaterializedView(st *ast.CreateMaterializedView) (string
 	if err != nil {
 		return "", err
 	}
-	if err := s.viewRetention(q, options); err != nil {
+	if err := s.viewOptions(q, options); err != nil {
 		return "", err
 	}
 	s.noticeOrder(q)
@@ -50,8 +50,29 @@ func (s *Session) createMaterializedView(st *ast.CreateMaterializedView) (string
 	canonical.IfNotExists, canonical.WithNoData = false, false
 	canonical.Options = append(options, s.frozenOptions()...)
 	o := &catalog.Object{Schema: schema, Name: st.Name.Name, Kind: catalog.MaterializedView,
-		Definition: ast.String(&canonical), Query: ast.String(st.Query), Settings: s.frozenSettings()}
-	return tag, s.installView(o, q)
+		Definition: ast.String(&canonical), Query: ast.String(st.Query), Settings: s.frozenSettings(), Late: q.Late}
+	if err := s.installView(o, q); err != nil {
+		return "", err
+	}
+	return tag, s.installLate(o, q, st.Name.Position())
+}
+
+// viewOptions reads the options of a materialized view that are no settings.
+func (s *Session) viewOptions(q *planner.Query, options []*ast.Option) (err error) {
+	retention, left := takeOption(options, "retention")
+	late, left := takeOption(left, "late")
+	if len(left) > 0 {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "option %q of a materialized view is not supported", left[0].Name).At(left[0].Position())
+	}
+	if retention != nil {
+		if q.Retention, err = s.viewRetention(q, retention); err != nil {
+			return err
+		}
+	}
+	if late != nil {
+		q.Late, err = latePolicy(q, late)
+	}
+	return err
 }
 
 // bindView binds the query of a view and gives its columns the names asked for.

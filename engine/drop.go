@@ -47,6 +47,11 @@ func (s *Session) drop(st *ast.Drop) (string, error) {
 			doomed = append(doomed, o)
 		}
 	}
+	for _, o := range doomed {
+		if of := s.catalog().Object(o.LateOf); of != nil && !slices.Contains(doomed, of) {
+			return "", refuseLateOf(o, of)
+		}
+	}
 	doomed, err := s.withDependents(doomed, st.Cascade)
 	if err != nil {
 		return "", err
@@ -90,7 +95,7 @@ func (s *Session) lookup(name *ast.ObjectName) *catalog.Object {
 }
 
 // withDependents adds what depends on the objects; without CASCADE that is
-// 2BP01. Indexes go with their relation and are not spoken of.
+// 2BP01. Indexes and late rows go with their relation and are not spoken of.
 func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*catalog.Object, error) {
 	cat := s.catalog()
 	out := slices.Clone(doomed)
@@ -102,7 +107,7 @@ func (s *Session) withDependents(doomed []*catalog.Object, cascade bool) ([]*cat
 				continue
 			}
 			out = append(out, dep)
-			if dep.Kind != catalog.Index {
+			if dep.Kind != catalog.Index && !slices.Contains(out, cat.Object(dep.LateOf)) {
 				dependents = append(dependents, dep)
 				others = append(others, fmt.Sprintf("drop cascades to %s %s", dep.Kind, dep.Name))
 			}

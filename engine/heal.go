@@ -96,9 +96,15 @@ func (e *Engine) heal(ctx context.Context) {
 }
 
 // derived says whether an object is a function of others and can be built again from
-// them.
+// them. What was late for a view when it came would not be again.
 func derived(o *catalog.Object) bool {
-	return o.Kind == catalog.MaterializedView || o.Kind == catalog.Index
+	switch o.Kind {
+	case catalog.MaterializedView:
+		return o.Late == catalog.LateCorrect && o.LateOf == 0
+	case catalog.Index:
+		return true
+	}
+	return false
 }
 
 // examine holds the views and indexes that have rows in what is newly known to be

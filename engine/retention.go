@@ -11,22 +11,21 @@ import (
 	"github.com/streamdb/streamdb/sql/types"
 )
 
-// retentionOption takes RETENTION out of a list of options; nil if it is not
-// there.
-func retentionOption(options []*ast.Option) (retention *ast.Option, left []*ast.Option) {
+// takeOption takes an option out of a list of options; nil if it is not there.
+func takeOption(options []*ast.Option, name string) (taken *ast.Option, left []*ast.Option) {
 	for _, o := range options {
-		if o.Name == "retention" {
-			retention = o
+		if o.Name == name {
+			taken = o
 		} else {
 			left = append(left, o)
 		}
 	}
-	return retention, left
+	return taken, left
 }
 
 // refuseRetention refuses RETENTION where rows cannot expire.
 func refuseRetention(options []*ast.Option, why string) error {
-	if o, _ := retentionOption(options); o != nil {
+	if o, _ := takeOption(options, "retention"); o != nil {
 		return sqlerr.New(sqlerr.FeatureNotSupported, "RETENTION is not supported here").At(o.Position()).WithDetail("%s", why).
 			WithHint("Make a materialized view WITH (RETENTION = ...).")
 	}
@@ -59,20 +58,11 @@ func (s *Session) retention(o *ast.Option, columns []catalog.Column) (*expr.Cloc
 	}
 }
 
-// viewRetention reads the options of a materialized view.
-func (s *Session) viewRetention(q *planner.Query, options []*ast.Option) error {
-	o, left := retentionOption(options)
-	if len(left) > 0 {
-		return sqlerr.New(sqlerr.FeatureNotSupported, "option %q of a materialized view is not supported", left[0].Name).At(left[0].Position())
-	}
-	if o == nil {
-		return nil
-	}
+// viewRetention reads RETENTION of a materialized view.
+func (s *Session) viewRetention(q *planner.Query, o *ast.Option) (*expr.ClockBound, error) {
 	var columns []catalog.Column
 	for i, t := range q.Types() {
 		columns = append(columns, catalog.Column{Name: q.Names[i], Type: t})
 	}
-	var err error
-	q.Retention, err = s.retention(o, columns)
-	return err
+	return s.retention(o, columns)
 }

@@ -194,7 +194,8 @@ func positionDatums(positions, ends connector.Positions, p int32) []types.Datum 
 
 func viewsColumns() []catalog.Column {
 	return columns("schema", types.Text, "name", types.Text, "state", types.Text, "reason", types.Text,
-		"ready", types.Bool, "records_done", types.Int8, "records_total", types.Int8, "epoch", types.Int8, "definition", types.Text)
+		"ready", types.Bool, "records_done", types.Int8, "records_total", types.Int8, "epoch", types.Int8, "definition", types.Text,
+		"late_rows", types.Int8)
 }
 
 func viewsRows(_ context.Context, r *reading, emit func(*zset.Batch) error) error {
@@ -211,8 +212,12 @@ func viewsRows(_ context.Context, r *reading, emit func(*zset.Batch) error) erro
 		if s.Progress.Total > 0 {
 			total = intDatum(s.Progress.Total)
 		}
+		late := types.NullDatum()
+		if o.Late != catalog.LateCorrect {
+			late = intDatum(s.Late)
+		}
 		b.AppendDatums([]types.Datum{textDatum(o.Schema), textDatum(o.Name), textDatum(s.State), orNull(s.Reason),
-			boolDatum(s.Ready), intDatum(s.Progress.Done), total, intDatum(int64(s.Epoch)), textDatum(o.Definition)}, 1)
+			boolDatum(s.Ready), intDatum(s.Progress.Done), total, intDatum(int64(s.Epoch)), textDatum(o.Definition), late}, 1)
 	}
 	return emit(b)
 }

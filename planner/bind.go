@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/internal/sqlerr"
 	"github.com/streamdb/streamdb/sql/ast"
 	"github.com/streamdb/streamdb/sql/catalog"
@@ -24,6 +25,9 @@ type binder struct {
 	untyped bool
 	// closing is the SELECT that EMIT ON WINDOW CLOSE stands behind.
 	closing *ast.Select
+	// late says of streams which of their rows are late; leavesLate: these are left out.
+	late       map[catalog.ID]*dataflow.Lateness
+	leavesLate bool
 }
 
 // Bind binds a query. Parameters whose type nothing determines are 42P18.
@@ -36,7 +40,10 @@ func Bind(q *ast.SelectStmt, env *Env) (*Query, error) {
 	if query.Params, err = b.finishParams(); err != nil {
 		return nil, err
 	}
-	query.Views = b.views
+	query.Views, query.Lateness = b.views, b.late
+	if b.leavesLate {
+		query.Late = catalog.LateDrop
+	}
 	if env.InView {
 		return query, query.freeze(env.Expr, true)
 	}

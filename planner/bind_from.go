@@ -177,9 +177,6 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if j.Kind == ast.JoinFull {
-		return nil, nil, notSupported(j.Position(), "FULL JOIN is not supported yet")
-	}
 	both, err := joinScopes(ls, rs, j.Right.Position())
 	if err != nil {
 		return nil, nil, err
@@ -188,7 +185,19 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	if j.Within != nil {
+		near, err := b.joinWithin(j.Within, left, right)
+		if err != nil {
+			return nil, nil, err
+		}
+		on = and(on, near)
+	}
 	node := joinNode(j.Kind, left, right, on)
+	if j.Kind == ast.JoinFull {
+		if node, err = b.mergeColumns(node, both); err != nil {
+			return nil, nil, err
+		}
+	}
 	if j.Alias != nil {
 		return aliasJoin(node, both, j.Alias)
 	}
@@ -215,6 +224,8 @@ func joinNode(kind ast.JoinKind, left, right Node, on *expr.Expr) Node {
 		return &Join{Kind: LeftJoin, Left: left, Right: right, On: on}
 	case ast.JoinRight:
 		return swapJoin(&Join{Kind: LeftJoin, Left: left, Right: right, On: on})
+	case ast.JoinFull:
+		return &Join{Kind: FullJoin, Left: left, Right: right, On: on}
 	}
 	return &Join{Kind: InnerJoin, Left: left, Right: right, On: on}
 }
@@ -293,6 +304,10 @@ func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr
 			shown, hidden = hidden, shown
 		}
 		both.columns[hidden].hidden = true
+		if j.Kind == ast.JoinFull {
+			both.columns[shown].hidden = true
+			shown = both.addMerged(name, shown, hidden)
+		}
 		merged = append(merged, shown)
 		equal, err := b.operator("=", expr.Column(l, ls.columns[l].typ), expr.Column(len(ls.columns)+r, rs.columns[r].typ), j.Position())
 		if err != nil {
@@ -308,6 +323,36 @@ func (b *binder) joinCondition(j *ast.JoinExpr, ls, rs, both *scope) (*expr.Expr
 		return out.Args[0], nil
 	}
 	return out, nil
+}
+
+// addMerged adds the column that USING makes of two in a full join: whichever there
+// is. mergeColumns computes it.
+func (s *scope) addMerged(name string, left, right int) int {
+	s.columns = append(s.columns, scopeColumn{name: name, merges: []int{left, right}})
+	return len(s.columns) - 1
+}
+
+// mergeColumns computes the columns that addMerged has added.
+func (b *binder) mergeColumns(join Node, both *scope) (Node, error) {
+	n := len(join.Types())
+	project := identityOr(nil, join)
+	for i := n; i < len(both.columns); i++ {
+		c := &both.columns[i]
+		value := &expr.Expr{Op: expr.OpCoalesce}
+		for _, from := range c.merges {
+			value.Args = append(value.Args, project[from])
+		}
+		var err error
+		if value.Type, err = b.coerceAll(value.Args, "JOIN/USING"); err != nil {
+			return nil, err
+		}
+		c.typ = value.Type
+		project = append(project, value)
+	}
+	if len(project) == n {
+		return join, nil
+	}
+	return &Map{Input: join, Project: project}, nil
 }
 
 // mergeFirst puts the columns that USING merged before the others of *.

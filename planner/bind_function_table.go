@@ -217,7 +217,7 @@ func lowerLevel(es []*expr.Expr) []*expr.Expr {
 func (b *binder) lateralJoin(j *ast.JoinExpr, left Node, ls *scope) (Node, *scope, error) {
 	kind := InnerJoin
 	switch {
-	case j.Kind == ast.JoinRight || j.Kind == ast.JoinFull || j.Natural || len(j.Using) > 0 || j.Alias != nil:
+	case j.Kind == ast.JoinRight || j.Kind == ast.JoinFull || j.Natural || len(j.Using) > 0 || j.Alias != nil || j.Within != nil:
 		return nil, nil, notSupported(j.Position(), "this form of join with a function or LATERAL subquery is not supported yet")
 	case j.Kind == ast.JoinLeft:
 		kind = LeftJoin

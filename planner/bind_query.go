@@ -153,9 +153,6 @@ func (q *Query) visible() Node {
 
 // bindSetOp binds UNION and its kin.
 func (b *binder) bindSetOp(s *ast.SetOp, ctes *cteScope) (*Query, error) {
-	if s.Kind != ast.Union {
-		return nil, notSupported(s.Position(), "INTERSECT and EXCEPT are not supported yet")
-	}
 	if err := b.enter(s.Position()); err != nil {
 		return nil, err
 	}
@@ -169,17 +166,26 @@ func (b *binder) bindSetOp(s *ast.SetOp, ctes *cteScope) (*Query, error) {
 		return nil, err
 	}
 	if len(left.Names) != len(right.Names) {
-		return nil, sqlerr.New(sqlerr.SyntaxError, "each UNION query must have the same number of columns").At(s.Right.Position())
+		return nil, sqlerr.New(sqlerr.SyntaxError, "each %s query must have the same number of columns", setOpName(s)).At(s.Right.Position())
 	}
-	union, err := b.union(left, right, s)
+	l, r, err := b.commonTypes(left, right, s)
 	if err != nil {
 		return nil, err
 	}
-	out := &Query{Root: union, Names: left.Names}
+	out := &Query{Names: left.Names}
+	if s.Kind != ast.Union {
+		out.Root, err = b.matched(l, r, s)
+		return out, err
+	}
+	out.Root = &Union{Sides: []Node{l, r}}
 	if !s.All {
 		out.Root = distinct(out.Root)
 	}
 	return out, nil
+}
+
+func setOpName(s *ast.SetOp) string {
+	return map[ast.SetOpKind]string{ast.Union: "UNION", ast.Intersect: "INTERSECT", ast.Except: "EXCEPT"}[s.Kind]
 }
 
 // bindSide binds a side of a set operation; a plain SELECT may leave literals
@@ -205,13 +211,13 @@ func sideColumn(q *Query, i int, t types.Type) *expr.Expr {
 	return expr.Column(i, t)
 }
 
-// union brings both sides to common types.
-func (b *binder) union(left, right *Query, s *ast.SetOp) (Node, error) {
+// commonTypes brings both sides to common types.
+func (b *binder) commonTypes(left, right *Query, s *ast.SetOp) (l, r Node, err error) {
 	sides := []*Query{left, right}
 	var columns [2][]*expr.Expr
 	for side, q := range sides {
 		if q.Limit != nil || q.Offset != nil {
-			return nil, notSupported(s.Position(), "LIMIT inside a UNION is not supported yet")
+			return nil, nil, notSupported(s.Position(), "LIMIT inside %s is not supported yet", setOpName(s))
 		}
 		for i, t := range q.Types() {
 			columns[side] = append(columns[side], sideColumn(q, i, t))
@@ -219,15 +225,12 @@ func (b *binder) union(left, right *Query, s *ast.SetOp) (Node, error) {
 	}
 	for i := range columns[0] {
 		pair := []*expr.Expr{columns[0][i], columns[1][i]}
-		if _, err := b.coerceAll(pair, "UNION"); err != nil {
-			return nil, sqlerr.From(err).At(s.Right.Position())
+		if _, err := b.coerceAll(pair, setOpName(s)); err != nil {
+			return nil, nil, sqlerr.From(err).At(s.Right.Position())
 		}
 		columns[0][i], columns[1][i] = pair[0], pair[1]
 	}
-	return &Union{Sides: []Node{
-		&Map{Input: left.visible(), Project: columns[0]},
-		&Map{Input: right.visible(), Project: columns[1]},
-	}}, nil
+	return &Map{Input: left.visible(), Project: columns[0]}, &Map{Input: right.visible(), Project: columns[1]}, nil
 }
 
 // distinct groups by all columns.

@@ -17,10 +17,14 @@ func (b *binder) withTimeWindow(sel *ast.Select, ctes *cteScope) (*ast.Select, e
 	if err := b.checkTimeWindow(sel); err != nil {
 		return nil, err
 	}
-	ref, time, err := b.windowedStream(sel, ctes)
+	ref, stream, err := b.windowedStream(sel, ctes)
 	if err != nil {
 		return nil, err
 	}
+	if err := b.noteGrace(stream, w.Grace); err != nil {
+		return nil, err
+	}
+	time := stream.Columns[stream.Watermark.Column].Name
 	out := *sel
 	out.TimeWindow = nil
 	call := &ast.FuncCall{Pos: w.Pos}
@@ -64,10 +68,6 @@ func (b *binder) checkTimeWindow(sel *ast.Select) error {
 	case w.Retention != nil:
 		return notSupported(w.Retention.Position(), "RETENTION in a WINDOW clause is not supported").
 			WithHint("CREATE MATERIALIZED VIEW v WITH (RETENTION = '7 days' ON window_end) AS ... has rows deleted.")
-	case w.Grace != nil:
-		return notSupported(w.Grace.Position(), "GRACE PERIOD is not supported").
-			WithDetail("A late row corrects the window that it is in, however late it is.").
-			WithHint("How long EMIT FINAL waits is the delay of the stream's WATERMARK.")
 	}
 	for _, g := range sel.GroupBy {
 		switch g.(type) {
@@ -80,27 +80,27 @@ func (b *binder) checkTimeWindow(sel *ast.Select) error {
 	return nil
 }
 
-// windowedStream returns the stream in FROM and the column of its watermark.
-func (b *binder) windowedStream(sel *ast.Select, ctes *cteScope) (*ast.TableRef, string, error) {
+// windowedStream returns the stream in FROM, which has a watermark.
+func (b *binder) windowedStream(sel *ast.Select, ctes *cteScope) (*ast.TableRef, *catalog.Object, error) {
 	hint := "Use a window function: FROM TUMBLE(relation, time column, INTERVAL '1 hour'), HOP or SESSION."
 	refused := func(pos int) error {
 		return notSupported(pos, "the WINDOW clause is supported over one stream with a WATERMARK").WithHint("%s", hint)
 	}
 	if len(sel.From) != 1 {
-		return nil, "", refused(sel.TimeWindow.Position())
+		return nil, nil, refused(sel.TimeWindow.Position())
 	}
 	ref, ok := sel.From[0].(*ast.TableRef)
 	if !ok || ref.AsOf != nil || ref.Sample != nil || ref.Name.Schema() == "" && ctes.find(ref.Name.Name) != nil {
-		return nil, "", refused(sel.From[0].Position())
+		return nil, nil, refused(sel.From[0].Position())
 	}
 	o, err := b.env.resolve(ref.Name.Schema(), ref.Name.Name, ref.Position())
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if o.Kind != catalog.Stream || o.Watermark == nil {
-		return nil, "", refused(ref.Position())
+		return nil, nil, refused(ref.Position())
 	}
-	return ref, o.Columns[o.Watermark.Column].Name, nil
+	return ref, o, nil
 }
 
 // timeWindowName is the column that ksqlDB calls WINDOWSTART or WINDOWEND.

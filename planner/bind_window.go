@@ -98,6 +98,7 @@ func (b *binder) windows(f *windowFunction, input Node, time *expr.Expr) (Node, 
 	if err := b.windowLengths(f, w); err != nil {
 		return nil, err
 	}
+	b.noteWindows(w)
 	return b.windowNode(w)
 }
 

@@ -12,7 +12,7 @@ import (
 // above: the groups are the same, and what is kept of each is less.
 func dropDependentKeys(n Node) Node {
 	a, ok := n.(*Aggregate)
-	if !ok || len(a.Keys) < 2 {
+	if !ok || len(a.Keys) < 2 || a.Closes != nil {
 		return n
 	}
 	definitions := make([]*expr.Expr, len(a.Keys))

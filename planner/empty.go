@@ -25,6 +25,9 @@ func isEmpty(n Node) bool {
 	case *Aggregate:
 		return len(n.Keys) > 0 && isEmpty(n.Input)
 	case *Join:
+		if n.Kind == FullJoin {
+			return isEmpty(n.Left) && isEmpty(n.Right)
+		}
 		return isEmpty(n.Left) || n.Kind == InnerJoin && isEmpty(n.Right)
 	case *Union:
 		for _, side := range n.Sides {

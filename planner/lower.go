@@ -18,7 +18,8 @@ type lowerer struct {
 	// newArr gives out arrangements for operator state.
 	newArr func() storage.Arrangement
 	env    *expr.Env
-	view   bool // the graph stays: joins may read what other relations store
+	view   bool   // the graph stays: joins may read what other relations store
+	late   *Query // the view whose late rows may be left out; nil: none
 }
 
 // columnSet says which columns of a node are read above it.
@@ -79,6 +80,7 @@ func (l *lowerer) lower(n Node, need columnSet) (int, error) {
 func (l *lowerer) scan(s *Scan, need columnSet) int {
 	ts := s.Relation.Types()
 	input := &dataflow.RelationInput{Relation: dataflow.RelationID(s.Relation.ID), Types: ts}
+	need = l.judged(input, s.Relation, need)
 	if slices.Contains(need, false) || len(need) < len(ts) {
 		input.Need = []int{}
 		for i, used := range need {
@@ -207,6 +209,7 @@ func (l *lowerer) aggregate(a *Aggregate, tail *Map) (int, error) {
 		Input:      input.Types(),
 		Keys:       []int{},
 		AppendOnly: appendOnly(input),
+		Closes:     a.Closes,
 		Arr:        l.newArr(),
 		Multisets:  l.newArr(),
 	}

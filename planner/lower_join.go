@@ -17,9 +17,10 @@ type keyPair struct {
 // join lowers a join. Equalities between the sides become its key; a key that
 // is no plain column is computed below and dropped above.
 func (l *lowerer) join(j *Join) (int, error) {
+	j, leftForgets, rightForgets := l.forgetting(j)
 	pairs, rest := splitJoinCondition(j)
 	left, right := newJoinSide(j.Left), newJoinSide(j.Right)
-	spec := &operator.JoinSpec{Kind: operator.JoinKind(j.Kind)}
+	spec := &operator.JoinSpec{Kind: operator.JoinKind(j.Kind), LeftForgets: leftForgets, RightForgets: rightForgets}
 	if shared := l.share(j, left, right, pairs, spec); shared != nil {
 		pairs, rest = shared.key, and(rest, shared.rest)
 	}
@@ -72,7 +73,7 @@ func (l *lowerer) join(j *Join) (int, error) {
 // inner join the left one. One side must keep its rows, for it is that one which
 // brings the first rows of the result.
 func (l *lowerer) share(j *Join, left, right *joinSide, pairs []keyPair, spec *operator.JoinSpec) *sharedSide {
-	if !l.view {
+	if !l.view || j.Kind == FullJoin {
 		return nil
 	}
 	if right.shared = shareSide(j.Right, pairs, func(p keyPair) *expr.Expr { return p.right }); right.shared != nil {

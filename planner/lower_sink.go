@@ -33,6 +33,10 @@ func DescribeSink(q *Query) (*SinkInput, error) {
 	if len(q.Params) > 0 {
 		return nil, sqlerr.New(sqlerr.UndefinedParameter, "a sink cannot have parameters")
 	}
+	if q.Late != catalog.LateCorrect {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "GRACE PERIOD in the query of a sink is not supported").
+			WithHint("Make a materialized view of the query, and a sink of the view.")
+	}
 	columns, err := viewColumns(q)
 	if err != nil {
 		return nil, err
@@ -130,8 +134,12 @@ func uniqueKeys(n Node) [][]int {
 
 // joinedKeys returns the unique keys of a join. A key of one side stays unique
 // where a row of that side has one partner at most: where the join's equalities
-// cover a key of the other side. A key of both sides together is unique always.
+// cover a key of the other side. A key of both sides together is unique always. In a full
+// join the rows of one side alone have NULLs in the key of the other.
 func joinedKeys(j *Join) [][]int {
+	if j.Kind == FullJoin {
+		return nil
+	}
 	left := uniqueKeys(j.Left)
 	if j.Kind == SemiJoin || j.Kind == AntiJoin {
 		return left

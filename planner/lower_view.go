@@ -37,7 +37,7 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 	if err != nil {
 		return nil, err
 	}
-	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env, view: true}
+	l := &lowerer{graph: dataflow.Graph{Version: dataflow.GraphVersion}, newArr: newArr, env: env, view: true, late: q}
 	last, err := l.lower(root, allColumns(len(root.Types())))
 	if err != nil {
 		return nil, err

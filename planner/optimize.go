@@ -210,7 +210,7 @@ func conjuncts(e *expr.Expr) []*expr.Expr {
 
 // pushFilterIntoJoin moves the conditions of a filter above an inner join into
 // its ON, and what concerns one side only below the join; above a left join
-// only conditions of the left side move.
+// only conditions of the left side move, above a full join none.
 func pushFilterIntoJoin(n Node) Node {
 	m, ok := n.(*Map)
 	if !ok {
@@ -220,7 +220,7 @@ func pushFilterIntoJoin(n Node) Node {
 		return n
 	}
 	j, ok := m.Input.(*Join)
-	if !ok || m.Filter == nil {
+	if !ok || m.Filter == nil || j.Kind == FullJoin {
 		return n
 	}
 	nl := len(j.Left.Types())
@@ -256,8 +256,11 @@ func identityOr(project []*expr.Expr, n Node) []*expr.Expr {
 }
 
 // pushOnIntoSides moves ON conditions that concern one side below the join: of
-// an inner join both sides', of a left join the right side's.
+// an inner join both sides', of a left join the right side's, of a full join none.
 func pushOnIntoSides(j *Join) Node {
+	if j.Kind == FullJoin {
+		return j
+	}
 	nl := len(j.Left.Types())
 	n := nl + len(j.Right.Types())
 	var left, right, rest *expr.Expr

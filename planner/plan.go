@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"github.com/streamdb/streamdb/dataflow"
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/sql/catalog"
 	"github.com/streamdb/streamdb/sql/expr"
@@ -76,6 +77,8 @@ type Aggregate struct {
 	Input Node
 	Keys  []*expr.Expr
 	Calls []Call
+	// Closes: groups are freed by their first key, a timestamp; nil: they stay.
+	Closes *operator.GroupClosing
 }
 
 // Call is one aggregate call over expressions of the input.
@@ -124,6 +127,10 @@ type Query struct {
 	Views  []catalog.ID // plain views whose queries took the place of their names
 	// Retention, of a view: its rows leave by the clock; over the visible columns.
 	Retention *expr.ClockBound
+	// Late, of a view: what it does with rows that come late; Lateness, by stream, is
+	// how they are judged, nil for those with neither windows nor grace.
+	Late     catalog.LatePolicy
+	Lateness map[catalog.ID]*dataflow.Lateness
 }
 
 // Types returns the types of the visible columns.
@@ -147,6 +154,9 @@ type Temporal struct {
 	Bounds []expr.ClockBound
 	// Streams, if there are any, have the clock: it is their least watermark.
 	Streams []catalog.ID
+	// Forgets: the clock is the view's horizon, and rows are taken out of the state of a
+	// join, not out of its result. Those without time stay.
+	Forgets bool
 }
 
 // Types implements Node.
@@ -177,6 +187,7 @@ type JoinKind string
 const (
 	InnerJoin JoinKind = "inner"
 	LeftJoin  JoinKind = "left"
+	FullJoin  JoinKind = "full"
 	SemiJoin  JoinKind = "semi" // left rows with a partner, alone
 	AntiJoin  JoinKind = "anti" // left rows without a partner, alone
 )

@@ -197,11 +197,17 @@ func graphNodeText(n *dataflow.Node, name func(dataflow.RelationID) string) stri
 	switch {
 	case n.Relation != nil:
 		text := "relation " + name(n.Relation.Relation)
+		if n.Relation.Late {
+			text += " late rows"
+		}
 		if n.Relation.Need != nil {
 			text += fmt.Sprintf(" columns %v", n.Relation.Need)
 		}
 		if n.Relation.Shared {
 			text += " changes"
+		}
+		if n.Relation.Lateness != nil {
+			text += " without late rows"
 		}
 		return text
 	case n.Values != nil:
@@ -260,6 +266,9 @@ func aggregateSpecText(a *operator.AggregateSpec) string {
 	if a.AppendOnly {
 		text += " append-only"
 	}
+	if a.Closes != nil {
+		text += " freed when closed"
+	}
 	if a.Tail != nil {
 		text += " then " + mapText(a.Tail.Filter, a.Tail.Project)
 	}
@@ -276,6 +285,9 @@ func joinSpecText(j *operator.JoinSpec) string {
 		text += ", left side shared"
 	case j.RightShared != nil:
 		text += ", right side shared"
+	}
+	if j.LeftForgets || j.RightForgets {
+		text += ", forgets " + map[[2]bool]string{{true, true}: "both sides", {true, false}: "left rows", {false, true}: "right rows"}[[2]bool{j.LeftForgets, j.RightForgets}]
 	}
 	if j.On != nil {
 		text += " on " + j.On.String()
@@ -301,6 +313,10 @@ func boundText(clock, value string, shift int64, until bool) string {
 
 func temporalSpecText(t *operator.TemporalSpec, streams int) string {
 	var parts []string
+	if t.Forgets {
+		b := t.Until[0]
+		return "forget unless " + boundText("horizon", fmt.Sprintf("#%d", b.Column), b.Shift, true)
+	}
 	for _, b := range t.From {
 		parts = append(parts, boundText(clockName(streams), fmt.Sprintf("#%d", b.Column), b.Shift, false))
 	}

@@ -44,6 +44,7 @@ type scopeColumn struct {
 	object   *catalog.Object // of a column of a stored or system relation
 	number   int             // of the column in object
 	hidden   bool            // merged away by USING: reachable by its qualified name only
+	merges   []int           // of a column that USING merges in a full join: those that it is made of
 	window   windowBound     // of a window function's columns; window_end is behind window_start
 }
 

@@ -74,7 +74,7 @@ func clockBounds(filter *expr.Expr) (rest *expr.Expr, bounds []expr.ClockBound, 
 
 // sinkTemporal moves temporal filters down.
 func sinkTemporal(n Node) Node {
-	if t, ok := n.(*Temporal); ok && t.Streams == nil {
+	if t, ok := n.(*Temporal); ok && t.Streams == nil && !t.Forgets {
 		return temporal(t.Input, t.Bounds)
 	}
 	return n
@@ -91,7 +91,7 @@ func temporal(n Node, bounds []expr.ClockBound) Node {
 		n = m.Input
 	}
 	j, ok := n.(*Join)
-	if !ok {
+	if !ok || j.Kind == FullJoin {
 		return &Temporal{Input: n, Bounds: bounds}
 	}
 	var left, right, above []expr.ClockBound
@@ -160,11 +160,12 @@ func (l *lowerer) prunedTemporal(t *Temporal, above columnSet) (node int, at []i
 			spec.From = append(spec.From, bound)
 		}
 	}
-	below := Optimize(&Map{Input: t.Input, Project: kept})
+	below := Optimize(&Map{Input: l.closeGroups(t), Project: kept})
 	spec.Input = below.Types()
 	if node, err = l.lower(below, allColumns(len(spec.Input))); err != nil {
 		return 0, nil, err
 	}
+	spec.Forgets = t.Forgets
 	out := dataflow.Node{Inputs: []int{node}, Temporal: spec}
 	for _, id := range t.Streams {
 		out.Watermarks = append(out.Watermarks, dataflow.RelationID(id))

@@ -11,7 +11,7 @@ func rebuild(n Node, inputs []Node) Node {
 	case *Map:
 		return &Map{Input: inputs[0], Filter: n.Filter, Project: n.Project}
 	case *Aggregate:
-		return &Aggregate{Input: inputs[0], Keys: n.Keys, Calls: n.Calls}
+		return &Aggregate{Input: inputs[0], Keys: n.Keys, Calls: n.Calls, Closes: n.Closes}
 	case *Union:
 		return &Union{Sides: inputs}
 	case *TableFunction:
@@ -19,7 +19,7 @@ func rebuild(n Node, inputs []Node) Node {
 	case *TopK:
 		return &TopK{Input: inputs[0], Order: n.Order, Limit: n.Limit, Offset: n.Offset}
 	case *Temporal:
-		return &Temporal{Input: inputs[0], Bounds: n.Bounds, Streams: n.Streams}
+		return &Temporal{Input: inputs[0], Bounds: n.Bounds, Streams: n.Streams, Forgets: n.Forgets}
 	case *Window:
 		return n.over(inputs[0], n.Time)
 	case *Session:
@@ -66,7 +66,7 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 		case *Map:
 			return &Map{Input: n.Input, Filter: one(n.Filter), Project: all(n.Project)}
 		case *Aggregate:
-			out := &Aggregate{Input: n.Input, Keys: all(n.Keys)}
+			out := &Aggregate{Input: n.Input, Keys: all(n.Keys), Closes: n.Closes}
 			for _, c := range n.Calls {
 				out.Calls = append(out.Calls, Call{Func: c.Func, Args: all(c.Args), Distinct: c.Distinct, Filter: one(c.Filter), Order: c.Order})
 			}
@@ -86,7 +86,7 @@ func mapExprs(n Node, f func(*expr.Expr) *expr.Expr) Node {
 		case *TopK:
 			return &TopK{Input: n.Input, Order: n.Order, Limit: one(n.Limit), Offset: one(n.Offset)}
 		case *Temporal:
-			out := &Temporal{Input: n.Input, Streams: n.Streams}
+			out := &Temporal{Input: n.Input, Streams: n.Streams, Forgets: n.Forgets}
 			for _, b := range n.Bounds {
 				b.Value = f(b.Value)
 				out.Bounds = append(out.Bounds, b)

@@ -215,6 +215,9 @@ func (u *unnester) scalarAggregate(a *Aggregate) (Node, error) {
 // join carries the domain on the left side, and on the right one where that is
 // correlated as well.
 func (u *unnester) join(j *Join) (Node, error) {
+	if j.Kind == FullJoin {
+		return nil, notSupported(-1, "FULL JOIN in a subquery that reads columns around it is not supported yet")
+	}
 	left, err := u.apply(j.Left)
 	if err != nil {
 		return nil, err

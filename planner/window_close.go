@@ -75,6 +75,7 @@ func (s *selectBinder) bindClosing() error {
 		if bound.session {
 			s.closing.shift = 1
 		}
+		s.closing.shift += s.lateness(bound.of).Grace
 		if s.closing.key < 0 {
 			s.closing.key = len(s.keys)
 			s.keys = append(s.keys, column)

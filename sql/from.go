@@ -53,6 +53,9 @@ func (p *parser) join(left ast.TableExpr) ast.TableExpr {
 	j.Kind = p.joinKind()
 	p.expectKw(kwJoin)
 	j.Right = p.tablePrimary()
+	if p.atWithin() {
+		j.Within = p.joinWithin()
+	}
 	if j.Natural {
 		return j
 	}
@@ -312,7 +315,7 @@ func (p *parser) alias() *ast.Alias {
 
 // aliasName parses [AS] name.
 func (p *parser) aliasName() *ast.Alias {
-	if p.atEmit() || p.atAsOf() {
+	if p.atEmit() || p.atAsOf() || p.atWithin() {
 		return nil
 	}
 	a := &ast.Alias{Pos: p.pos()}

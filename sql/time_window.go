@@ -47,6 +47,30 @@ func (p *parser) timeWindow() *ast.TimeWindow {
 	return w
 }
 
+// atWithin reports whether ksqlDB's WITHIN of a join follows and not an alias.
+func (p *parser) atWithin() bool {
+	return p.isKw(kwWithin) && (p.peek(1).kind == tokInt || p.peek(1).kind == '(' && p.peek(2).kind == tokInt)
+}
+
+// joinWithin parses WITHIN length or WITHIN (before, after), and GRACE PERIOD length.
+func (p *parser) joinWithin() *ast.JoinWithin {
+	w := &ast.JoinWithin{Pos: p.pos()}
+	p.next()
+	if p.accept('(') {
+		w.Before = p.length()
+		p.expect(',')
+		w.After = p.length()
+		p.expect(')')
+	} else {
+		w.Before = p.length()
+	}
+	if p.acceptWord("grace") {
+		p.expectWord("period")
+		w.Grace = p.length()
+	}
+	return w
+}
+
 // length parses a number and a unit.
 func (p *parser) length() *ast.Length {
 	l := &ast.Length{Pos: p.pos()}

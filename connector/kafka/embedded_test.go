@@ -2,10 +2,7 @@ package kafka
 
 import (
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamdb/streamdb/connector"
+	"github.com/streamdb/streamdb/internal/copytree"
 	"github.com/streamdb/streamdb/sql/types"
 )
 
@@ -112,24 +110,7 @@ func TestEmbeddedSurvives(t *testing.T) {
 
 func copyTree(t testing.TB, from, to string) {
 	t.Helper()
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o755)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, rel), b, 0o644)
-	})
-	if err != nil {
+	if err := copytree.Live(from, to); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -162,6 +143,7 @@ func TestEmbeddedRetention(t *testing.T) {
 	if ends := mustEnds(t, src); fmt.Sprint(ends) != "[10000]" || oldest[0] >= 10000 {
 		t.Errorf("records %v to %v", oldest, ends)
 	}
+	e.cluster.ApplyRetention() // Nothing is left to delete while files are copied.
 	killed := t.TempDir()
 	copyTree(t, dir, killed)
 	e = embed(t, killed, nil)

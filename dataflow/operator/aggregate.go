@@ -29,14 +29,16 @@ type Aggregate struct {
 	image *extreme // least image of the key columns, if a type is lossy
 	tail  *Map     // nil: none
 
-	started  bool // the group of an aggregation without keys is in the state
-	identity []int32
-	live     []int32
-	slots    []int32
-	filtered rowSet
-	keys     zset.List      // of the epoch's groups
-	images   storage.Values // stored, by slot
-	fin      finisher
+	started      bool // the group of an aggregation without keys is in the state
+	identity     []int32
+	live         []int32
+	slots        []int32
+	filtered     rowSet
+	keys         zset.List // of the epoch's groups
+	closed       zset.List // keys of groups that are closed, and of their multisets
+	closedValues zset.List
+	images       storage.Values // stored, by slot
+	fin          finisher
 }
 
 // aggregateCall is one aggregate with where its values come from.
@@ -58,11 +60,11 @@ func NewAggregate(spec *AggregateSpec) (*Aggregate, error) { return NewAggregate
 // NewAggregateIn is NewAggregate with an environment for the tail, see NewMapIn.
 func NewAggregateIn(env *expr.Env, spec *AggregateSpec) (*Aggregate, error) {
 	a := &Aggregate{spec: spec}
+	if err := spec.checkKeys(); err != nil {
+		return nil, err
+	}
 	lossy := false
 	for _, k := range spec.Keys {
-		if k < 0 || k >= len(spec.Input) {
-			return nil, fmt.Errorf("group key %d of an input of %d columns", k, len(spec.Input))
-		}
 		a.pre = append(a.pre, spec.Input[k])
 		lossy = lossy || zset.KeyLossy(spec.Input[k])
 	}
@@ -297,7 +299,12 @@ func (a *Aggregate) Finish(st State, _ uint64, out *Output) error {
 		a.table.n = 1 // the one group is there also without rows
 		a.grow(1)
 	}
+	if err := a.findClosed(st, out); err != nil {
+		a.reset()
+		return err
+	}
 	if a.table.n == 0 {
+		a.closeOnly(st)
 		return nil
 	}
 	defer a.reset()
@@ -323,6 +330,7 @@ func (a *Aggregate) Finish(st State, _ uint64, out *Output) error {
 	if f.errs.N > 0 {
 		out.Errors = append(out.Errors, f.errs)
 	}
+	freeClosed(&f.set, &a.closed)
 	if f.set.Keys.Len() > 0 {
 		st.Change(f.set)
 	}
@@ -356,6 +364,7 @@ func (a *Aggregate) finishSets(st State, groups *zset.List) error {
 		images = images[n:]
 		m.changes(&set)
 	}
+	freeClosed(&set, &a.closedValues)
 	if set.Keys.Len() > 0 {
 		st.Change(set)
 	}

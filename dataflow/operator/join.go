@@ -15,7 +15,8 @@ import (
 // sides with their numbers before and after; a pair's weight in the output is
 // now*now - old*old, that is dA*B + A*dB + dA*dB with A and B old. A left row
 // without partner, before or after, is what outer, semi and anti joins add or
-// leave out; with a condition that takes all pairs of a touched key.
+// leave out, and a right row of a full join; with a condition that takes all pairs of
+// a touched key.
 type Join struct {
 	spec  *JoinSpec
 	left  *index
@@ -31,7 +32,7 @@ func NewJoin(spec *JoinSpec) (*Join, error) { return NewJoinIn(nil, spec) }
 // NewJoinIn is NewJoin with an environment, see NewMapIn.
 func NewJoinIn(env *expr.Env, spec *JoinSpec) (*Join, error) {
 	switch spec.Kind {
-	case InnerJoin, LeftJoin, SemiJoin, AntiJoin:
+	case InnerJoin, LeftJoin, FullJoin, SemiJoin, AntiJoin:
 	default:
 		return nil, fmt.Errorf("unknown join %q", spec.Kind)
 	}
@@ -97,7 +98,7 @@ func (j *Join) Apply(in []Delta, st State, _ uint64, out *Output) error {
 	}
 	right := zset.Consolidate(j.spec.Right, in[1])
 	j.left.add(st, left, &j.keys, func(r int) { b.lonely(left, r) })
-	j.right.add(st, right, &j.keys, func(int) {})
+	j.right.add(st, right, &j.keys, func(r int) { b.lonelyRight(right, r) })
 	if err := out.Emit(nil); err != nil {
 		return err
 	}
@@ -138,7 +139,10 @@ func (j *Join) joinKey(slot int) error {
 	}
 	rightOld, rightNow := j.right.counts(slot, rs)
 	wantLeft := j.right.changes(slot)
-	if onlyToggles := outer && j.spec.Kind != LeftJoin && j.on == nil; onlyToggles {
+	if j.spec.Kind == FullJoin && j.on != nil { // any right row may have lost or found its partner
+		wantLeft = wantLeft || j.right.headers[slot] != nil
+	}
+	if onlyToggles := j.spec.alone() && j.on == nil; onlyToggles {
 		wantLeft = (rightOld > 0) != (rightNow > 0)
 	}
 	ls, leftAll, err := j.left.load(key, slot, wantLeft)
@@ -151,8 +155,29 @@ func (j *Join) joinKey(slot int) error {
 	if err := j.right.store(key, slot, rs, rightAll); err != nil {
 		return err
 	}
-	return j.block.addKey(ls, rs, rightOld > 0, rightNow > 0)
+	if j.spec.LeftForgets {
+		remember(ls)
+	}
+	if j.spec.RightForgets {
+		remember(rs)
+		rightOld, rightNow = j.right.counts(slot, rs)
+	}
+	leftOld, leftNow := j.left.counts(slot, ls)
+	return j.block.addKey(ls, rs, partners{leftOld > 0, leftNow > 0}, partners{rightOld > 0, rightNow > 0})
 }
+
+// remember lets the rows that the state has forgotten count as before.
+func remember(rows []indexRow) {
+	for i := range rows {
+		rows[i].now = max(rows[i].now, rows[i].old)
+	}
+}
+
+// alone says whether the left rows are put out by themselves.
+func (s *JoinSpec) alone() bool { return s.Kind == SemiJoin || s.Kind == AntiJoin }
+
+// partners says whether a row has partners, before the epoch and after it.
+type partners struct{ old, now bool }
 
 // joinBlock collects rows of both sides and pairs of them, and turns them into
 // output when they are many.
@@ -161,11 +186,11 @@ type joinBlock struct {
 	out  *Output
 	errs *errorRows
 
-	left, right         *zset.Batch // decoded rows
-	lrows, rrows        []indexRow
-	wasPaired, isPaired []bool // left rows with a partner, before and after
-	li, ri              []int32
-	weight              []int64
+	left, right  *zset.Batch // decoded rows
+	lrows, rrows []indexRow
+	lpair, rpair []partners // of the rows; the right ones' of a full join only
+	li, ri       []int32
+	weight       []int64
 }
 
 const joinRows = 2048
@@ -180,7 +205,7 @@ func (b *joinBlock) begin(j *Join, out *Output) {
 func (b *joinBlock) clear() {
 	b.left, b.right = zset.NewBatch(b.spec.Left, 0), zset.NewBatch(b.spec.Right, 0)
 	b.lrows, b.rrows = b.lrows[:0], b.rrows[:0]
-	b.wasPaired, b.isPaired = b.wasPaired[:0], b.isPaired[:0]
+	b.lpair, b.rpair = b.lpair[:0], b.rpair[:0]
 }
 
 func (b *joinBlock) end() {
@@ -192,27 +217,39 @@ func (b *joinBlock) end() {
 // lonely takes a left row that can have no partner, its key being NULL. It is not
 // in the state: its part of the output is linear.
 func (b *joinBlock) lonely(src *zset.Batch, row int) {
+	if b.spec.LeftForgets && src.WeightAt(row) < 0 {
+		return
+	}
 	b.left.AppendRow(src, row, 1)
-	b.lrows = append(b.lrows, indexRow{now: src.WeightAt(row)})
-	b.wasPaired, b.isPaired = append(b.wasPaired, false), append(b.isPaired, false)
+	b.lrows, b.lpair = append(b.lrows, indexRow{now: src.WeightAt(row)}), append(b.lpair, partners{})
 }
 
-// addKey takes the rows of one key.
-func (b *joinBlock) addKey(ls, rs []indexRow, rightOld, rightNow bool) error {
-	if len(ls) == 0 {
+// lonelyRight takes such a row of the right side, which matters in a full join.
+func (b *joinBlock) lonelyRight(src *zset.Batch, row int) {
+	if b.spec.Kind == FullJoin && !(b.spec.RightForgets && src.WeightAt(row) < 0) {
+		b.right.AppendRow(src, row, 1)
+		b.rrows, b.rpair = append(b.rrows, indexRow{now: src.WeightAt(row)}), append(b.rpair, partners{})
+	}
+}
+
+// addKey takes the rows of one key, and whether either side has any.
+func (b *joinBlock) addKey(ls, rs []indexRow, left, right partners) error {
+	full := b.spec.Kind == FullJoin
+	if len(ls) == 0 && !full {
 		return nil
 	}
 	l0, r0 := len(b.lrows), len(b.rrows)
-	whole := b.on == nil // every right row is a partner
+	if whole := b.on == nil; !whole { // a row of the other side need not be a partner
+		left, right = partners{}, partners{}
+	}
 	for i := range ls {
 		if err := b.decode(b.left, ls[i].row); err != nil {
 			return err
 		}
-		b.wasPaired, b.isPaired = append(b.wasPaired, whole && rightOld), append(b.isPaired, whole && rightNow)
+		b.lpair = append(b.lpair, right)
 	}
 	b.lrows = append(b.lrows, ls...)
-	alone := b.spec.Kind == SemiJoin || b.spec.Kind == AntiJoin
-	if !whole || !alone {
+	if b.on != nil || !b.spec.alone() {
 		for i := range rs {
 			if i%joinRows == joinRows-1 {
 				if err := b.out.Emit(nil); err != nil {
@@ -221,6 +258,9 @@ func (b *joinBlock) addKey(ls, rs []indexRow, rightOld, rightNow bool) error {
 			}
 			if err := b.decode(b.right, rs[i].row); err != nil {
 				return err
+			}
+			if full {
+				b.rpair = append(b.rpair, left)
 			}
 		}
 		b.rrows = append(b.rrows, rs...)
@@ -243,7 +283,7 @@ func (b *joinBlock) decode(to *zset.Batch, row []byte) error {
 }
 
 // pairs adds the pairs of the rows from l0 and r0 on. Pairs that do not change
-// matter only where a condition decides which left rows have a partner.
+// matter only where a condition decides which rows have a partner.
 func (b *joinBlock) pairs(l0, r0 int) error {
 	need := b.on != nil && b.spec.Kind != InnerJoin
 	for l := l0; l < len(b.lrows); l++ {
@@ -293,23 +333,30 @@ func (b *joinBlock) flushPairs() error {
 		b.out.Errors = b.errs.moveTo(b.out.Errors)
 	}
 	b.li, b.ri = b.li[:0], b.ri[:0]
-	if emits := b.spec.Kind == InnerJoin || b.spec.Kind == LeftJoin; !emits {
+	if b.spec.alone() {
 		rows = nil
 	}
 	return b.emit(rows)
 }
 
-// markPaired notes which left rows have a partner.
+// markPaired notes which rows have a partner.
 func (b *joinBlock) markPaired(rows *zset.Batch) {
 	if rows == nil || b.spec.Kind == InnerJoin {
 		return
 	}
 	for i := range rows.Len() {
 		p := rows.Row(i)
-		l, r := b.li[p], &b.rrows[b.ri[p]]
-		b.wasPaired[l] = b.wasPaired[l] || r.old > 0
-		b.isPaired[l] = b.isPaired[l] || r.now > 0
+		l, r := b.li[p], b.ri[p]
+		b.lpair[l].add(&b.rrows[r])
+		if b.spec.Kind == FullJoin {
+			b.rpair[r].add(&b.lrows[l])
+		}
 	}
+}
+
+// add notes a row of the other side that is a partner.
+func (p *partners) add(row *indexRow) {
+	p.old, p.now = p.old || row.old > 0, p.now || row.now > 0
 }
 
 // emit puts out the rows whose weight is not 0.
@@ -334,46 +381,53 @@ func (b *joinBlock) emit(rows *zset.Batch) error {
 	return b.out.Emit(rows)
 }
 
-// flush ends the block: the pairs, then the left rows by themselves.
+// flush ends the block: the pairs, then the rows by themselves.
 func (b *joinBlock) flush() error {
 	if err := b.flushPairs(); err != nil {
 		return err
 	}
 	if b.spec.Kind != InnerJoin && !b.out.Discard {
-		if err := b.emitLeft(); err != nil {
+		if err := b.emitSide(b.left, b.lrows, b.lpair, 0); err != nil {
 			return err
+		}
+		if b.spec.Kind == FullJoin {
+			if err := b.emitSide(b.right, b.rrows, b.rpair, len(b.spec.Left)); err != nil {
+				return err
+			}
 		}
 	}
 	b.clear()
 	return nil
 }
 
-// emitLeft emits by how much the left rows without partner change (or, for a semi
-// join, those with one).
-func (b *joinBlock) emitLeft() error {
+// emitSide emits by how much the rows of a side without partner change (or, for a
+// semi join, those with one). The side's columns are those of the output from first
+// on; the others are NULL.
+func (b *joinBlock) emitSide(side *zset.Batch, counts []indexRow, pair []partners, first int) error {
 	wantPaired := b.spec.Kind == SemiJoin
 	var sel []int32
 	var weight []int64
-	for l := range b.lrows {
+	for i := range counts {
 		w := int64(0)
-		if b.isPaired[l] == wantPaired {
-			w += b.lrows[l].now
+		if pair[i].now == wantPaired {
+			w += counts[i].now
 		}
-		if b.wasPaired[l] == wantPaired {
-			w -= b.lrows[l].old
+		if pair[i].old == wantPaired {
+			w -= counts[i].old
 		}
 		if w != 0 {
-			sel, weight = append(sel, int32(l)), append(weight, w)
+			sel, weight = append(sel, int32(i)), append(weight, w)
 		}
 	}
 	if len(sel) == 0 {
 		return nil
 	}
 	rows := zset.NewBatch(b.spec.Output(), len(sel))
-	for c := range b.spec.Left {
-		rows.Cols[c].Gather(&b.left.Cols[c], sel)
-	}
-	for c := len(b.spec.Left); c < len(rows.Cols); c++ {
+	for c := range rows.Cols {
+		if from := c - first; from >= 0 && from < len(side.Cols) {
+			rows.Cols[c].Gather(&side.Cols[from], sel)
+			continue
+		}
 		for range sel {
 			rows.Cols[c].AppendNull()
 		}

@@ -18,6 +18,10 @@ func (j *JoinSpec) checkShared() error {
 		return nil
 	case j.LeftShared != nil && (j.RightShared != nil || j.Kind != InnerJoin):
 		return fmt.Errorf("the left side of a %s join is shared", j.Kind)
+	case j.LeftShared != nil && j.LeftForgets || j.RightShared != nil && j.RightForgets:
+		return fmt.Errorf("a shared side of a join forgets")
+	case j.Kind == FullJoin:
+		return fmt.Errorf("a side of a full join is shared")
 	case len(j.LeftKey) == 0:
 		return fmt.Errorf("a side of a join without key is shared")
 	}

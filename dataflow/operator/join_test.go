@@ -37,6 +37,10 @@ func naiveJoin(spec *JoinSpec, in []relation) (rows, errs relation) {
 	for i := range nulls {
 		nulls[i].Null = true
 	}
+	lonely := make(map[string]bool, len(in[1]))
+	for right := range in[1] {
+		lonely[right] = spec.Kind == FullJoin
+	}
 	for left, n := range in[0] {
 		l := datums(spec.Left, left)
 		paired := false
@@ -54,16 +58,25 @@ func naiveJoin(spec *JoinSpec, in []relation) (rows, errs relation) {
 					continue
 				}
 			}
-			paired = true
-			if spec.Kind == InnerJoin || spec.Kind == LeftJoin {
+			paired, lonely[right] = true, false
+			if !spec.alone() {
 				rows.add(zset.AppendRowDatums(nil, both, pair), n*in[1][right])
 			}
 		}
 		switch {
-		case spec.Kind == LeftJoin && !paired:
+		case (spec.Kind == LeftJoin || spec.Kind == FullJoin) && !paired:
 			rows.add(zset.AppendRowDatums(nil, both, append(l[:len(l):len(l)], nulls...)), n)
 		case spec.Kind == SemiJoin && paired, spec.Kind == AntiJoin && !paired:
 			rows.add([]byte(left), n)
+		}
+	}
+	none := make([]types.Datum, len(spec.Left))
+	for i := range none {
+		none[i].Null = true
+	}
+	for right, alone := range lonely {
+		if alone {
+			rows.add(zset.AppendRowDatums(nil, both, append(none[:len(none):len(none)], rights[right]...)), in[1][right])
 		}
 	}
 	return rows, errs
@@ -82,7 +95,7 @@ func sameKey(spec *JoinSpec, l, r []types.Datum) bool {
 }
 
 func TestJoinLaw(t *testing.T) {
-	for _, kind := range []JoinKind{InnerJoin, LeftJoin, SemiJoin, AntiJoin} {
+	for _, kind := range []JoinKind{InnerJoin, LeftJoin, FullJoin, SemiJoin, AntiJoin} {
 		for _, test := range []struct {
 			name        string
 			left, right types.Type // of the key

@@ -53,7 +53,8 @@ type AggregateCall struct {
 // continue. Values that need a multiset (min/max unless AppendOnly, DISTINCT)
 // live in Multisets, ordered.
 //
-// Without keys there is always one group, also over no input.
+// Without keys there is always one group, also over no input. With Closes groups are
+// freed when no row can come to them any more.
 type AggregateSpec struct {
 	Input      []types.Type        `json:"input"`
 	Keys       []int               `json:"keys"`
@@ -62,6 +63,7 @@ type AggregateSpec struct {
 	AppendOnly bool                `json:"appendOnly,omitempty"` // the input never retracts
 	Arr        storage.Arrangement `json:"arr"`
 	Multisets  storage.Arrangement `json:"multisets,omitempty"`
+	Closes     *GroupClosing       `json:"closes,omitempty"`
 }
 
 // Output returns the types of the output columns.
@@ -114,6 +116,7 @@ type JoinKind string
 const (
 	InnerJoin JoinKind = "inner"
 	LeftJoin  JoinKind = "left" // NULLs beside left rows without partner
+	FullJoin  JoinKind = "full" // NULLs beside rows of both sides without partner
 	SemiJoin  JoinKind = "semi" // left rows with a partner, alone (EXISTS)
 	AntiJoin  JoinKind = "anti" // left rows without a partner, alone (NOT EXISTS)
 )
@@ -140,6 +143,11 @@ type JoinSpec struct {
 
 	LeftShared  *SharedSide `json:"leftShared,omitempty"`
 	RightShared *SharedSide `json:"rightShared,omitempty"`
+
+	// LeftForgets: the left input only appends, and what it takes out are rows that will have
+	// no partner any more. They leave the state; what they have put out stays.
+	LeftForgets  bool `json:"leftForgets,omitempty"`
+	RightForgets bool `json:"rightForgets,omitempty"`
 }
 
 // SharedSide is a side of a join whose rows are read from the arrangement of the

@@ -41,6 +41,9 @@ type TemporalSpec struct {
 	From  []TimeBound         `json:"from,omitempty"`
 	Until []TimeBound         `json:"until,omitempty"`
 	Arr   storage.Arrangement `json:"arr"`
+	// Forgets: the filter stands below a join that forgets what leaves
+	// (JoinSpec.LeftForgets). Rows without a finite time do not leave.
+	Forgets bool `json:"forgets,omitempty"`
 }
 
 // TimeBound is a column of type timestamp or timestamptz plus microseconds.
@@ -270,6 +273,9 @@ func (t *Temporal) bounds(b *zset.Batch, row int) (from, until int64, known bool
 	}
 	for _, bound := range t.spec.Until {
 		v := &b.Cols[bound.Column]
+		if t.spec.Forgets && (v.Null.Get(row) || types.TimestampIsInf(v.Int[row])) {
+			continue
+		}
 		if v.Null.Get(row) {
 			return 0, 0, false
 		}

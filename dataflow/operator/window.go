@@ -181,6 +181,33 @@ func (w *Window) find(t int64) error {
 	return nil
 }
 
+// StepSpec says how the windows of a WindowSpec cut time; the fields are its own.
+type StepSpec struct {
+	Step   types.IntervalValue `json:"step"`
+	Origin int64               `json:"origin"`
+	Zone   string              `json:"zone,omitempty"`
+}
+
+// Steps are the steps of a StepSpec.
+type Steps struct {
+	clock stepClock
+}
+
+// NewSteps checks spec.
+func NewSteps(spec *StepSpec) (*Steps, error) {
+	clock, err := newStepClock(spec.Step, spec.Origin, spec.Zone)
+	return &Steps{clock}, err
+}
+
+// Begin returns where the step of a finite moment begins; 22008 out of range.
+func (s *Steps) Begin(t int64) (int64, error) {
+	i, err := s.clock.at(t)
+	if err != nil {
+		return 0, err
+	}
+	return s.clock.bound(i)
+}
+
 // stepClock numbers the steps of time: step i is from bound(i) to bound(i+1).
 type stepClock struct {
 	step   types.IntervalValue

@@ -184,6 +184,22 @@ func (p *printer) selectCore(s *Select) {
 	}
 }
 
+// within prints ksqlDB's clause of a join.
+func (p *printer) within(w *JoinWithin) {
+	if w == nil {
+		return
+	}
+	text := func(l *Length) string { return l.Count + " " + l.Unit }
+	if p.s(" WITHIN "); w.After == nil {
+		p.s(text(w.Before))
+	} else {
+		p.s("(" + text(w.Before) + ", " + text(w.After) + ")")
+	}
+	if w.Grace != nil {
+		p.s(" GRACE PERIOD " + text(w.Grace))
+	}
+}
+
 // timeWindow prints ksqlDB's WINDOW clause.
 func (p *printer) timeWindow(w *TimeWindow) {
 	before := map[string]string{"session": " WINDOW SESSION (", "tumbling": " WINDOW TUMBLING (SIZE ", "hopping": " WINDOW HOPPING (SIZE "}[w.Kind]
@@ -401,6 +417,7 @@ func (p *printer) join(j *JoinExpr) {
 		p.s(" JOIN ")
 	}
 	p.tablePrimary(j.Right)
+	p.within(j.Within)
 	p.clause(" ON ", j.On)
 	if j.Using != nil {
 		p.parenIdents(" USING ", j.Using)

@@ -86,6 +86,8 @@ type JoinExpr struct {
 	Using      []string
 	UsingAlias string
 	Alias      *Alias
+	// Within is ksqlDB's bound on the times of joined streams, nil when absent.
+	Within *JoinWithin
 }
 
 func (*TableRef) tableExpr()      {}

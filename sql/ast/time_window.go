@@ -15,6 +15,18 @@ type TimeWindow struct {
 	Grace     *Length
 }
 
+// JoinWithin is ksqlDB's clause behind the right side of a join: WITHIN 1 HOUR, or
+// WITHIN (1 HOUR, 2 HOURS), and GRACE PERIOD 5 MINUTES.
+type JoinWithin struct {
+	Pos
+	// Before is how long before the left row the right one may be, After how long after
+	// it; nil is as long.
+	Before *Length
+	After  *Length
+	// Grace is nil when absent.
+	Grace *Length
+}
+
 // Length is a number of units, as in 10 MINUTES.
 type Length struct {
 	Pos

@@ -278,6 +278,7 @@ func tableChildren(n TableExpr, yield func(Node)) {
 		if n.Right != nil {
 			yield(n.Right)
 		}
+		maybe(n.Within, yield)
 		some(yield, n.On)
 		maybe(n.Alias, yield)
 	}
@@ -489,6 +490,10 @@ func partChildren(n Node, yield func(Node)) {
 		maybe(n.Size, yield)
 		maybe(n.Advance, yield)
 		maybe(n.Retention, yield)
+		maybe(n.Grace, yield)
+	case *JoinWithin:
+		maybe(n.Before, yield)
+		maybe(n.After, yield)
 		maybe(n.Grace, yield)
 	case *WindowSpec:
 		each(n.PartitionBy, yield)

@@ -71,6 +71,11 @@ type Object struct {
 	// Watermark declares the event time of what is read from outside, nil: none.
 	Watermark *Watermark `json:"watermark,omitempty"`
 
+	// Late says what a view does with rows that come late; LateOf, of the view that
+	// keeps them, whose they are (LateRedirect). It comes and goes with that one.
+	Late   LatePolicy `json:"late,omitempty"`
+	LateOf ID         `json:"lateOf,omitempty"`
+
 	// Stored rows: nil for streams and plain views.
 	Stored *Stored `json:"stored,omitempty"`
 	// IndexColumns is how many of an index's key parts are the indexed columns;
@@ -89,6 +94,17 @@ type Watermark struct {
 	MaxFuture int64  `json:"maxFuture"`
 	Zone      string `json:"zone,omitempty"` // of a timestamp without time zone
 }
+
+// LatePolicy is what a view does with rows of a stream that come after the watermark
+// has passed them.
+type LatePolicy string
+
+// The policies; the first is the default, which is not stored.
+const (
+	LateCorrect  LatePolicy = ""         // they correct the view
+	LateDrop     LatePolicy = "drop"     // they are left out and counted
+	LateRedirect LatePolicy = "redirect" // they are left out and kept in a view of their own
+)
 
 // Stored describes the arrangement that holds a relation's rows.
 type Stored struct {

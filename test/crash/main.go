@@ -92,8 +92,8 @@ func run(ctx context.Context, o options) error {
 	for _, s := range t.sinks {
 		written += s.seen
 	}
-	fmt.Printf("crash: %d kills (%d at named points), %d of the broker, %d records, %d INSERTs, %d migrations, %d records of sinks, 0 deviations in %s, seed %d\n",
-		o.kills, t.named, t.broker.deaths, t.feed.records(), len(t.inserts.acked), t.migrations.acked, written, time.Since(t.start).Round(time.Second), o.seed)
+	fmt.Printf("crash: %d kills (%d at named points), %d of the broker, %d records, %d INSERTs, %d migrations, %d records of sinks, %d late rows, 0 deviations in %s, seed %d\n",
+		o.kills, t.named, t.broker.deaths, t.feed.records(), len(t.inserts.acked), t.migrations.acked, written, t.late, time.Since(t.start).Round(time.Second), o.seed)
 	return nil
 }
 
@@ -111,6 +111,7 @@ type test struct {
 	last       string // how the server died last
 	slow       string // what took longest in the last comparison
 	slowest    time.Duration
+	late       int // rows that were late for the view of final windows
 	start      time.Time
 }
 

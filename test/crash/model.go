@@ -26,6 +26,7 @@ func setup(brokers, topic string) []string {
 		"CREATE MATERIALIZED VIEW over AS SELECT count(*) AS n, sum(n) AS s FROM groups WHERE n > 1",
 		"CREATE MATERIALIZED VIEW hops AS " + hopping,
 		"CREATE MATERIALIZED VIEW closed AS " + hopping + " EMIT ON WINDOW CLOSE",
+		"CREATE MATERIALIZED VIEW final WITH (late = 'redirect') AS " + hopping + " EMIT ON WINDOW CLOSE",
 	}
 }
 
@@ -146,6 +147,9 @@ func (t *test) compare(ctx context.Context) error {
 				return err
 			}
 			t.took("reading the topic of "+s.name, began)
+		}
+		if err := t.compareFinal(ctx, conn); err != nil {
+			return err
 		}
 		if err := compareClosed(ctx, conn); err != nil {
 			return err

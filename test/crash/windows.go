@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"sort"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,6 +48,58 @@ func expectedHops(events []event) (out []string) {
 		out = append(out, fmt.Sprintf("%d|%s|%s|%d|%d|%d", w.group, timeText(w.start), timeText(w.start+6), g.n, g.s, g.max))
 	}
 	return out
+}
+
+// compareFinal compares the view that leaves late rows out with the windows of all
+// events but those that it keeps as late, at one epoch.
+func (t *test) compareFinal(ctx context.Context, conn *pgx.Conn) error {
+	for _, view := range []string{"final", "final_late"} { // a transaction does not wait until it is ready
+		if _, err := readView(ctx, conn, view); err != nil {
+			return fmt.Errorf("read %s: %w", view, err)
+		}
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	got, err := readView(ctx, conn, "final")
+	if err != nil {
+		return fmt.Errorf("read final: %w", err)
+	}
+	late, err := readView(ctx, conn, "final_late")
+	if err != nil {
+		return fmt.Errorf("read final_late: %w", err)
+	}
+	watermark, err := readView(ctx, conn, "(SELECT watermark AT TIME ZONE 'UTC' FROM streamdb.watermarks WHERE name = 'events') w")
+	if err != nil || len(watermark) != 1 {
+		return fmt.Errorf("read the watermark: %v %w", watermark, err)
+	}
+	without := map[string]int{}
+	for _, row := range late {
+		without[row]++
+	}
+	var inTime []event
+	for _, e := range t.feed.model.events {
+		row := fmt.Sprintf("%d|%d|%s|%s", e.k, e.v, e.s, timeText(e.at))
+		if without[row] > 0 {
+			without[row]--
+			continue
+		}
+		inTime = append(inTime, e)
+	}
+	t.late = max(t.late, len(late))
+	if len(inTime)+len(late) != len(t.feed.model.events) {
+		return fmt.Errorf("final_late: %d rows, of which %d are no events", len(late), len(inTime)+len(late)-len(t.feed.model.events))
+	}
+	var want []string
+	for _, row := range expectedHops(inTime) {
+		if strings.Split(row, "|")[2] <= watermark[0] {
+			want = append(want, row)
+		}
+	}
+	sort.Strings(want)
+	return sameRows("final", got, want)
 }
 
 // compareClosed compares the view that emits when windows close with the other, at
