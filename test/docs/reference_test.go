@@ -327,7 +327,7 @@ func systemPage(t *testing.T) string {
 	for _, r := range []struct{ name, doc string }{
 		{"sources", "A row for each partition of each stream and each table over a topic: how far it is read, and what is wrong. rows_in, errors and newest tell what was read of the partition since the server started, without what views read to catch up. The errors of a table are those that stand at the epoch that is read; they and unknown_tombstones count for the whole table and stand in the row of its partition 0."},
 		{"watermarks", "A row for each stream and table over a topic with event time ([Time](../time.md)): its watermark, the partition that holds it back with the newest event time of that partition, and how many rows came too late."},
-		{"views", "A row for each materialized view."},
+		{"views", "A row for each materialized view. `late_rows` counts the rows of streams that it has left out since they came late (`late` = `drop` or `redirect`), NULL where they correct it."},
 		{"sinks", "A row for each sink. For the blackhole, rows and checksum are those of the epoch that is read; for others rows counts what was written since the server started. lag is how many epochs the sink is behind."},
 		{"errors", "Error rows: records that did not decode, under the stream's or table's name, and rows for which an expression failed, under the view's."},
 		{"dependencies", "What reads what."},
