@@ -32,6 +32,7 @@ type FileBlocks struct {
 	closed   bool
 
 	buffers sync.Pool // *[]byte of blockScanSize, for Blocks
+	freeing *freeing
 }
 
 var _ BlockStore = (*FileBlocks)(nil)
@@ -42,7 +43,7 @@ func OpenFileBlocks(dir string) (*FileBlocks, error) {
 	if err := fileMakeDir(dir); err != nil {
 		return nil, err
 	}
-	s := &FileBlocks{dir: dir, sync: fileFdatasync, open: map[uint64]*blockFile{}, dropping: map[uint64]bool{}}
+	s := &FileBlocks{dir: dir, sync: fileFdatasync, open: map[uint64]*blockFile{}, dropping: map[uint64]bool{}, freeing: startFreeing()}
 	s.buffers.New = func() any { b := make([]byte, blockScanSize); return &b }
 	return s, nil
 }
@@ -143,7 +144,8 @@ func (s *FileBlocks) Blocks(run uint64, from, n int, fn func(i int, block []byte
 }
 
 // Drop implements BlockStore. Calls that are under way end before the mapping
-// goes; slices that Index and Block returned must not be used any more.
+// goes; slices that Index and Block returned must not be used any more. The space is
+// freed a little later (freeing).
 func (s *FileBlocks) Drop(run uint64) error {
 	s.mu.Lock()
 	if s.closed {
@@ -159,15 +161,24 @@ func (s *FileBlocks) Drop(run uint64) error {
 		delete(s.dropping, run)
 		s.mu.Unlock()
 	}()
-	if f != nil {
-		f.release()
-	}
+	doomed, _ := os.OpenFile(s.path(run, blockFileSuffix), os.O_WRONLY, 0) // without it the space is freed at once
+	var failed error
 	for _, suffix := range []string{blockFileSuffix, blockTempSuffix} {
 		if err := os.Remove(s.path(run, suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fileError(err, "could not remove run %d", run)
+			failed = fileError(err, "could not remove run %d", run)
 		}
 	}
-	return nil
+	if failed != nil && doomed != nil { // it has its name still
+		_ = doomed.Close()
+		doomed = nil
+	}
+	if f == nil {
+		s.freeing.add(doomed)
+		return failed
+	}
+	f.unmapped = func() { s.freeing.add(doomed) }
+	f.release()
+	return failed
 }
 
 // Runs implements BlockStore.
@@ -208,5 +219,6 @@ func (s *FileBlocks) Close() error {
 		f.release()
 	}
 	clear(s.open)
+	s.freeing.close()
 	return nil
 }

@@ -18,12 +18,14 @@ const blockScanSize = 512 << 10
 
 // blockFile is a finished run, mapped.
 type blockFile struct {
-	run    uint64
-	refs   atomic.Int64 // users of the mapping; the last one unmaps it
-	file   *os.File     // for sequential reads
-	data   []byte       // the mapping of the whole file
-	footer blockFooter
-	table  blockTable
+	run  uint64
+	refs atomic.Int64 // users of the mapping; the last one unmaps it
+	file *os.File     // for sequential reads
+	data []byte       // the mapping of the whole file
+	// unmapped is called when the last user has gone; nil: nothing is to be done then.
+	unmapped func()
+	footer   blockFooter
+	table    blockTable
 }
 
 // blockOpenFile maps the file of a run. The caller owns one reference.
@@ -85,6 +87,9 @@ func (b *blockFile) release() {
 			b.data = nil
 		}
 		_ = b.file.Close()
+		if b.unmapped != nil {
+			b.unmapped()
+		}
 	}
 }
 

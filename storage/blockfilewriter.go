@@ -11,6 +11,10 @@ import (
 // blockBufferSize is how much of a run is gathered before it is written.
 const blockBufferSize = 512 << 10
 
+// blockInFlight is how much of a run may be on its way to the disk: what a sync of
+// the log may find in front of it.
+const blockInFlight = 4 << 20
+
 // blockFileWriter writes a run into a file.
 type blockFileWriter struct {
 	store *FileBlocks
@@ -18,6 +22,7 @@ type blockFileWriter struct {
 	file  *os.File
 	buf   []byte
 	off   int64 // bytes in the file, without buf
+	there int64 // of them on the disk
 	table []byte
 	end   uint64 // end of the last block
 	err   error  // the first one: a run with a gap must not be finished
@@ -57,8 +62,9 @@ func (w *blockFileWriter) flush() error {
 	return err
 }
 
-// write writes b and lets the disk begin with it: else the sync at the end
-// would bring one long burst, and the log's syncs would wait behind it.
+// write writes b and lets the disk begin with it, but not run far behind: else the
+// sync at the end, or a merge that is faster than the disk, would bring one long
+// burst, and the log's syncs would wait behind it.
 func (w *blockFileWriter) write(b []byte) error {
 	n, err := w.file.WriteAt(b, w.off)
 	if err != nil {
@@ -66,8 +72,13 @@ func (w *blockFileWriter) write(b []byte) error {
 		return w.err
 	}
 	// An error here comes up again in the sync of Finish.
-	_ = unix.SyncFileRange(int(w.file.Fd()), w.off, int64(n), unix.SYNC_FILE_RANGE_WRITE)
+	fd := int(w.file.Fd())
+	_ = unix.SyncFileRange(fd, w.off, int64(n), unix.SYNC_FILE_RANGE_WRITE)
 	w.off += int64(n)
+	if until := w.off - blockInFlight; until > w.there {
+		_ = unix.SyncFileRange(fd, w.there, until-w.there, unix.SYNC_FILE_RANGE_WAIT_BEFORE|unix.SYNC_FILE_RANGE_WRITE|unix.SYNC_FILE_RANGE_WAIT_AFTER)
+		w.there = until
+	}
 	return nil
 }
 
