@@ -209,18 +209,11 @@ func (in *input) appended() operator.Delta {
 
 // appendLate is the part of the positions blob that counts late rows: n, {view, rows}.
 func (r *Runtime) appendLate(b []byte) []byte {
-	n := 0
-	for _, v := range r.order {
-		if v.leavesLate() {
-			n++
-		}
-	}
-	b = binary.AppendUvarint(b, uint64(n))
-	for _, v := range r.order {
-		if v.leavesLate() {
-			b = binary.AppendUvarint(b, uint64(v.spec.ID))
-			b = binary.AppendVarint(b, v.lateTotal())
-		}
+	r.list()
+	b = binary.AppendUvarint(b, uint64(len(r.judges)))
+	for _, v := range r.judges {
+		b = binary.AppendUvarint(b, uint64(v.spec.ID))
+		b = binary.AppendVarint(b, v.lateTotal())
 	}
 	return b
 }

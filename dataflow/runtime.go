@@ -154,6 +154,7 @@ type Runtime struct {
 	busy         []*view // live, but not yet ready or attached
 	notables     []*view // busy or quarantined: those that the positions blob names
 	timed        []*view // live, with timers
+	judges       []*view // leave late rows out
 	reattached   []*view // with a sink; to be told when that is published
 	tellHeld     bool    // a view is held; to be told when that is published
 	epoch        epochWork
@@ -369,10 +370,13 @@ func (r *Runtime) list() {
 	if r.listed {
 		return
 	}
-	r.busy, r.notables, r.timed = nil, nil, nil
+	r.busy, r.notables, r.timed, r.judges = nil, nil, nil, nil
 	for _, v := range r.order {
 		if v.live() && v.timed() {
 			r.timed = append(r.timed, v)
+		}
+		if v.leavesLate() {
+			r.judges = append(r.judges, v)
 		}
 		if v.notable() {
 			r.notables = append(r.notables, v)

@@ -8,8 +8,9 @@ import (
 )
 
 // Timers. An operator with timers (operator.Temporal, and an aggregate that frees
-// closed groups) keeps them in its arrangement, in order of time; the loop knows of each such node when the next
-// one is due, and starts an epoch then. Every epoch, whatever it was started for,
+// closed groups) keeps them in its arrangement, in order of time; the loop knows of
+// each such node when the next one is due, and starts an epoch then where the clock
+// is the epoch's. Every epoch, whatever it was started for,
 // fires all timers that are due at its clock, in all views that take part in it:
 // so at each published epoch every view is at the moment of the epoch's clock.
 // After a restart nothing is known, and the first epoch looks at the
