@@ -1,6 +1,8 @@
 package dataflow
 
 import (
+	"slices"
+
 	"github.com/streamdb/streamdb/connector"
 	"github.com/streamdb/streamdb/dataflow/operator"
 	"github.com/streamdb/streamdb/sql/types"
@@ -221,7 +223,7 @@ func furthest(p, q connector.Positions) connector.Positions {
 // shared reader in some partition waits for it.
 func (r *Runtime) nextRound(in *input, shared connector.Positions) {
 	s := in.stream
-	if s.sharers() == 0 || s.fault != "" || !shared.Covers(in.positions) {
+	if in.view.waits() || s.sharers() == 0 || s.fault != "" || !shared.Covers(in.positions) {
 		return
 	}
 	missing := advance(in.positions, shared)
@@ -284,8 +286,17 @@ func (r *Runtime) cutInput(in *input, rows, bytes int) {
 	r.viewsChanged = true
 }
 
+// waits says whether the view may not begin: it would look rows up in a relation that
+// has not been loaded yet.
+func (v *view) waits() bool {
+	return v.lookups && slices.ContainsFunc(v.inputs, func(in *input) bool { return in.changesOnly && !in.from.ready && !in.from.detached })
+}
+
 // work says whether the input has something for an epoch to take.
 func (in *input) work() bool {
+	if in.view.waits() {
+		return false
+	}
 	switch in.phase {
 	case phaseScanning:
 		return in.compares()

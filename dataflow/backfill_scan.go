@@ -17,7 +17,7 @@ func (r *Runtime) scanInput(in *input, rows int) error {
 	in.lastKey, in.atEnd = in.cursor, false
 	var out operator.Delta
 	switch {
-	case rows == 0:
+	case rows == 0, in.view.waits():
 	case in.base != 0:
 		var err error
 		if out, err = r.comparing(in, rows); err != nil {

@@ -262,9 +262,12 @@ func (r *Runtime) start(in *input, q *request) error {
 		in.target, in.asked = q.targets[in.rel], q.targets[in.rel] != nil
 		in.phase = phaseAttached
 		begin := append(connector.Positions{}, s.spec.Starts.From(q.oldest[in.rel])...)
-		if s.positions == nil {
+		switch {
+		case in.view.waits():
+			in.phase, in.positions = phaseReading, begin
+		case s.positions == nil:
 			s.positions = begin
-		} else if !slices.Equal(s.positions, begin) {
+		case !slices.Equal(s.positions, begin):
 			in.phase, in.positions = phaseReading, begin
 		}
 	case in.lateOnly || in.from == in.view || in.from.fresh && !q.fills(in.rel):

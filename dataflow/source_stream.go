@@ -166,7 +166,7 @@ func (r *Runtime) Identity(id RelationID) string { return r.saved.streams[id].id
 func (r *Runtime) promote(s *stream) {
 	var first *input
 	for _, in := range s.inputs {
-		if in.view.live() && in.phase == phaseReading &&
+		if in.view.live() && in.phase == phaseReading && !in.view.waits() &&
 			(first == nil || advance(nil, in.positions) > advance(nil, first.positions)) {
 			first = in
 		}

@@ -30,6 +30,7 @@ type view struct {
 	worked   int64 // of them were worked off since it was detached
 	late     int64 // rows that were left out
 	slow     int   // epochs in a row
+	lookups  bool  // it looks rows up in stored relations as they are when its own come
 	pace     pace  // of what it works off by itself
 	budget   budget
 
@@ -94,6 +95,7 @@ func (v *view) buildNode(i int, build func(*Node) (operator.Operator, error)) (e
 		n.in = make([]operator.Delta, len(n.spec.Inputs))
 		n.op, err = build(n.spec)
 		n.timer = v.newTimer(n.spec)
+		v.lookups = v.lookups || n.spec.Join != nil && n.spec.Join.Kind.Lookup()
 	}
 	return err
 }

@@ -25,8 +25,8 @@ func (s *Session) alterView(ctx context.Context, st *ast.Alter) (string, error) 
 	case o.Kind != catalog.MaterializedView:
 		return "", sqlerr.New(sqlerr.WrongObjectType, "%q is not a materialized view", st.Name.Name).At(st.Name.Position())
 	case !derived(o):
-		return "", sqlerr.New(sqlerr.FeatureNotSupported, "a view that leaves late rows out cannot be built again as it was").At(st.Name.Position()).
-			WithDetail("None of the rows that it reads again would be late.").
+		return "", sqlerr.New(sqlerr.FeatureNotSupported, "view %q cannot be built again as it was", o.Name).At(st.Name.Position()).
+			WithDetail("It depends on when its rows came: none would be late, and what it has looked up may have changed.").
 			WithHint("DROP the view and CREATE it: then it has all rows that the topic still holds.")
 	}
 	if _, ok := st.Actions[0].(*ast.Resume); !ok || len(st.Actions) > 1 {

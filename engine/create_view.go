@@ -106,7 +106,7 @@ func (s *Session) installView(o *catalog.Object, q *planner.Query) error {
 	if err := refuseSystem(s.catalog(), plan.DependsOn); err != nil {
 		return err
 	}
-	o.Columns, o.Stored, o.DependsOn, o.AppendOnly = plan.Columns, plan.Stored, plan.DependsOn, plan.AppendOnly
+	o.Columns, o.Stored, o.DependsOn, o.AppendOnly, o.Lookups = plan.Columns, plan.Stored, plan.DependsOn, plan.AppendOnly, plan.Lookups
 	if o.Graph, err = json.Marshal(plan.Graph); err != nil {
 		return fmt.Errorf("encode the graph of %q: %w", o.Name, err)
 	}

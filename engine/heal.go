@@ -96,11 +96,12 @@ func (e *Engine) heal(ctx context.Context) {
 }
 
 // derived says whether an object is a function of others and can be built again from
-// them. What was late for a view when it came would not be again.
+// them. What was late for a view when it came would not be again, and what it has looked
+// up may have changed.
 func derived(o *catalog.Object) bool {
 	switch o.Kind {
 	case catalog.MaterializedView:
-		return o.Late == catalog.LateCorrect && o.LateOf == 0
+		return o.Late == catalog.LateCorrect && o.LateOf == 0 && !o.Lookups
 	case catalog.Index:
 		return true
 	}

@@ -64,7 +64,7 @@ func (b *binder) bindTable(t ast.TableExpr, ctes *cteScope) (Node, *scope, error
 // view, whose query takes its place.
 func (b *binder) bindRelation(t *ast.TableRef, ctes *cteScope) (Node, *scope, error) {
 	if t.AsOf != nil {
-		return nil, nil, notSupported(t.AsOf.Position(), "FOR SYSTEM_TIME AS OF is not supported yet")
+		return nil, nil, notSupported(t.AsOf.Position(), "FOR SYSTEM_TIME AS OF is supported on the right side of JOIN and LEFT JOIN only")
 	}
 	if t.Sample != nil {
 		return nil, nil, notSupported(t.Sample.Position(), "TABLESAMPLE is not supported")
@@ -173,7 +173,11 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 	if isLateral(j.Right) {
 		return b.lateralJoin(j, left, ls)
 	}
-	right, rs, err := b.bindTable(j.Right, ctes)
+	item, lookup, err := b.lookupTable(j)
+	if err != nil {
+		return nil, nil, err
+	}
+	right, rs, err := b.bindTable(item, ctes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,6 +197,9 @@ func (b *binder) bindJoin(j *ast.JoinExpr, ctes *cteScope) (Node, *scope, error)
 		on = and(on, near)
 	}
 	node := joinNode(j.Kind, left, right, on)
+	if lookup {
+		node = &Join{Kind: lookupKind(j.Kind), Left: left, Right: right, On: on}
+	}
 	if j.Kind == ast.JoinFull {
 		if node, err = b.mergeColumns(node, both); err != nil {
 			return nil, nil, err

@@ -20,6 +20,8 @@ type lowerer struct {
 	env    *expr.Env
 	view   bool   // the graph stays: joins may read what other relations store
 	late   *Query // the view whose late rows may be left out; nil: none
+	// lookups: rows depend on when they were computed.
+	lookups bool
 }
 
 // columnSet says which columns of a node are read above it.
@@ -313,7 +315,7 @@ func appendOnly(n Node) bool {
 	case *Temporal:
 		return !n.leaves() && appendOnly(n.Input)
 	case *Join:
-		return n.Kind == InnerJoin && appendOnly(n.Left) && appendOnly(n.Right)
+		return appendOnly(n.Left) && (n.Kind.lookup() || n.Kind == InnerJoin && appendOnly(n.Right))
 	}
 	return false
 }

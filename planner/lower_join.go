@@ -21,10 +21,16 @@ func (l *lowerer) join(j *Join) (int, error) {
 	pairs, rest := splitJoinCondition(j)
 	left, right := newJoinSide(j.Left), newJoinSide(j.Right)
 	spec := &operator.JoinSpec{Kind: operator.JoinKind(j.Kind), LeftForgets: leftForgets, RightForgets: rightForgets}
-	if shared := l.share(j, left, right, pairs, spec); shared != nil {
+	shared := l.share(j, left, right, pairs, spec)
+	if shared != nil {
 		pairs, rest = shared.key, and(rest, shared.rest)
 	}
-	if left.shared == nil {
+	if j.Kind.lookup() {
+		if err := checkLookup(j, shared); err != nil {
+			return 0, err
+		}
+		l.lookups = true
+	} else if left.shared == nil {
 		spec.LeftArr = l.newArr()
 	}
 	if right.shared == nil {

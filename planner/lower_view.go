@@ -20,6 +20,7 @@ type ViewPlan struct {
 	Columns    []catalog.Column
 	DependsOn  []catalog.ID
 	AppendOnly bool
+	Lookups    bool // rows depend on when they were computed
 }
 
 // LowerView makes the dataflow of a materialized view. The last operator keeps
@@ -51,6 +52,7 @@ func LowerView(q *Query, env *expr.Env, newArr func() storage.Arrangement) (*Vie
 		plan.Stored = &catalog.Stored{Arr: spec.Arr}
 	}
 	plan.Stored.Others = l.otherArrangements(plan.Stored.Arr)
+	plan.Lookups = l.lookups
 	plan.DependsOn = dependencies(bound, q.Views) // also on what needs no reading
 	return plan, nil
 }

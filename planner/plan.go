@@ -190,7 +190,13 @@ const (
 	FullJoin  JoinKind = "full"
 	SemiJoin  JoinKind = "semi" // left rows with a partner, alone
 	AntiJoin  JoinKind = "anti" // left rows without a partner, alone
+	// FOR SYSTEM_TIME AS OF PROCTIME(): left rows, which only come, with the right row of
+	// that moment.
+	LookupJoin     JoinKind = "lookup"
+	LeftLookupJoin JoinKind = "left lookup"
 )
+
+func (k JoinKind) lookup() bool { return k == LookupJoin || k == LeftLookupJoin }
 
 // Join puts the columns of Left before those of Right, for the pairs of rows
 // for which On is true (nil: all pairs).

@@ -215,8 +215,8 @@ func (u *unnester) scalarAggregate(a *Aggregate) (Node, error) {
 // join carries the domain on the left side, and on the right one where that is
 // correlated as well.
 func (u *unnester) join(j *Join) (Node, error) {
-	if j.Kind == FullJoin {
-		return nil, notSupported(-1, "FULL JOIN in a subquery that reads columns around it is not supported yet")
+	if j.Kind == FullJoin || j.Kind.lookup() {
+		return nil, notSupported(-1, "FULL JOIN and FOR SYSTEM_TIME in a subquery that reads columns around it are not supported yet")
 	}
 	left, err := u.apply(j.Left)
 	if err != nil {

@@ -29,6 +29,8 @@ type index struct {
 	// shared, when set, brings the rows from a stored relation's arrangement; then
 	// nothing is written.
 	shared *sharedRows
+	// passing: rows are not kept.
+	passing bool
 
 	// of the epoch
 	st      State
@@ -88,8 +90,13 @@ func (x *index) nullKey(row int) bool {
 // fetch brings the headers of all keys.
 func (x *index) fetch(keys *bytesTable) error {
 	x.first = extend(x.first, keys.len())
-	if x.shared != nil {
+	switch {
+	case x.shared != nil:
 		return x.shared.fetch(x.st, keys, &x.headers)
+	case x.passing:
+		x.headers = extend(x.headers[:0], keys.len())
+		clear(x.headers)
+		return nil
 	}
 	var list zset.List
 	for s := range keys.len() {
@@ -247,7 +254,7 @@ func (x *index) counts(slot int, rows []indexRow) (old, now int) {
 
 // store writes the rows of a slot's key that changed.
 func (x *index) store(key []byte, slot int, rows []indexRow, complete bool) error {
-	if !x.changes(slot) || x.shared != nil {
+	if !x.changes(slot) || x.shared != nil || x.passing {
 		return nil
 	}
 	old, now := x.counts(slot, rows)

@@ -32,7 +32,7 @@ func NewJoin(spec *JoinSpec) (*Join, error) { return NewJoinIn(nil, spec) }
 // NewJoinIn is NewJoin with an environment, see NewMapIn.
 func NewJoinIn(env *expr.Env, spec *JoinSpec) (*Join, error) {
 	switch spec.Kind {
-	case InnerJoin, LeftJoin, FullJoin, SemiJoin, AntiJoin:
+	case InnerJoin, LeftJoin, FullJoin, SemiJoin, AntiJoin, LookupJoin, LeftLookupJoin:
 	default:
 		return nil, fmt.Errorf("unknown join %q", spec.Kind)
 	}
@@ -53,7 +53,7 @@ func NewJoinIn(env *expr.Env, spec *JoinSpec) (*Join, error) {
 	}
 	j := &Join{
 		spec:  spec,
-		left:  &index{on: spec.LeftKey, arr: spec.LeftArr, inline: inlineRows},
+		left:  &index{on: spec.LeftKey, arr: spec.LeftArr, inline: inlineRows, passing: spec.Kind.Lookup()},
 		right: &index{on: spec.RightKey, arr: spec.RightArr, inline: inlineRows},
 		keys:  newBytesTable(),
 	}
@@ -130,7 +130,10 @@ func (j *Join) Apply(in []Delta, st State, _ uint64, out *Output) error {
 // joinKey joins the rows of one key.
 func (j *Join) joinKey(slot int) error {
 	key := j.keys.at(slot)
-	outer := j.spec.Kind != InnerJoin
+	if j.spec.Kind.Lookup() && !j.left.changes(slot) {
+		return nil
+	}
+	outer := !j.spec.Kind.pairsOnly()
 	leftThere := j.left.headers[slot] != nil || j.left.changes(slot)
 	wantRight := j.left.changes(slot) || leftThere && outer && j.on != nil
 	rs, rightAll, err := j.right.load(key, slot, wantRight)
@@ -285,7 +288,7 @@ func (b *joinBlock) decode(to *zset.Batch, row []byte) error {
 // pairs adds the pairs of the rows from l0 and r0 on. Pairs that do not change
 // matter only where a condition decides which rows have a partner.
 func (b *joinBlock) pairs(l0, r0 int) error {
-	need := b.on != nil && b.spec.Kind != InnerJoin
+	need := b.on != nil && !b.spec.Kind.pairsOnly()
 	for l := l0; l < len(b.lrows); l++ {
 		lr := &b.lrows[l]
 		for r := r0; r < len(b.rrows); r++ {
@@ -341,7 +344,7 @@ func (b *joinBlock) flushPairs() error {
 
 // markPaired notes which rows have a partner.
 func (b *joinBlock) markPaired(rows *zset.Batch) {
-	if rows == nil || b.spec.Kind == InnerJoin {
+	if rows == nil || b.spec.Kind.pairsOnly() {
 		return
 	}
 	for i := range rows.Len() {
@@ -386,7 +389,7 @@ func (b *joinBlock) flush() error {
 	if err := b.flushPairs(); err != nil {
 		return err
 	}
-	if b.spec.Kind != InnerJoin && !b.out.Discard {
+	if !b.spec.Kind.pairsOnly() && !b.out.Discard {
 		if err := b.emitSide(b.left, b.lrows, b.lpair, 0); err != nil {
 			return err
 		}

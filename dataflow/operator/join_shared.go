@@ -14,6 +14,8 @@ import (
 
 func (j *JoinSpec) checkShared() error {
 	switch {
+	case j.Kind.Lookup() && j.RightShared == nil:
+		return fmt.Errorf("the right side of a %s join is not shared", j.Kind)
 	case j.LeftShared == nil && j.RightShared == nil:
 		return nil
 	case j.LeftShared != nil && (j.RightShared != nil || j.Kind != InnerJoin):

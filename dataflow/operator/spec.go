@@ -119,7 +119,18 @@ const (
 	FullJoin  JoinKind = "full" // NULLs beside rows of both sides without partner
 	SemiJoin  JoinKind = "semi" // left rows with a partner, alone (EXISTS)
 	AntiJoin  JoinKind = "anti" // left rows without a partner, alone (NOT EXISTS)
+	// The joins of rows that only come with what the shared right side has at that moment,
+	// after the epoch's changes: neither is remembered, and changes of the right side
+	// alone put out nothing.
+	LookupJoin     JoinKind = "lookup"
+	LeftLookupJoin JoinKind = "left lookup"
 )
+
+// Lookup says whether the join only looks its right side up.
+func (k JoinKind) Lookup() bool { return k == LookupJoin || k == LeftLookupJoin }
+
+// pairsOnly says whether rows without a partner do not show.
+func (k JoinKind) pairsOnly() bool { return k == InnerJoin || k == LookupJoin }
 
 // JoinSpec joins two inputs: pairs of rows with equal keys (by SQL equality;
 // NULL equals nothing) for which On, over the columns of both, is true. No key
@@ -181,7 +192,7 @@ func (j *JoinSpec) both() []types.Type {
 
 // Arrangements returns what the operator writes.
 func (j *JoinSpec) Arrangements() (own []storage.Arrangement) {
-	if j.LeftShared == nil {
+	if j.LeftShared == nil && !j.Kind.Lookup() {
 		own = append(own, j.LeftArr)
 	}
 	if j.RightShared == nil {
