@@ -48,22 +48,23 @@ func newLateness(spec *Lateness) (*lateness, error) {
 	return l, nil
 }
 
-// horizon is what a watermark gives: a window that is not closed by it begins there
-// or later.
+// horizon is what a watermark gives: no row from there on belongs to a window that is
+// closed by it, of whatever kind.
 func (l *lateness) horizon(watermark int64) int64 {
 	if watermark < noTime+l.grace {
 		return noTime
 	}
 	bar := watermark - l.grace
-	least := bar
-	for _, steps := range l.windows {
-		begin, err := steps.Begin(bar)
-		if err != nil {
-			return noTime // before all windows
-		}
-		least = min(least, begin)
+	if len(l.windows) == 0 {
+		return bar
 	}
-	return least
+	latest := noTime
+	for _, steps := range l.windows {
+		if begin, err := steps.Begin(bar); err == nil { // else there are no windows yet
+			latest = max(latest, begin)
+		}
+	}
+	return latest
 }
 
 // judgeLate takes the late rows out of what the view was fed and says how many they

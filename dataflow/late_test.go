@@ -38,6 +38,39 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestLatenessHorizon: a row is late if any of its windows is closed, and without
+// windows if it is before the watermark; grace is given first.
+func TestLatenessHorizon(t *testing.T) {
+	step := func(seconds int64) operator.StepSpec {
+		return operator.StepSpec{Step: types.IntervalValue{Micros: seconds * 1_000_000}}
+	}
+	for _, c := range []struct {
+		spec            Lateness
+		watermark, want int64 // seconds
+	}{
+		{Lateness{}, 75, 75},
+		{Lateness{Grace: 20 * seconds}, 75, 55},
+		{Lateness{Windows: []operator.StepSpec{step(10)}}, 75, 70},
+		{Lateness{Windows: []operator.StepSpec{step(10)}}, 70, 70},
+		{Lateness{Windows: []operator.StepSpec{step(60), step(10)}}, 75, 70},
+		{Lateness{Windows: []operator.StepSpec{step(60)}, Grace: 20 * seconds}, 75, 0},
+	} {
+		l, err := newLateness(&c.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.horizon(c.watermark * seconds); got != c.want*seconds {
+			t.Errorf("%+v: %d s, want %d", c.spec, got/seconds, c.want)
+		}
+		if got := l.horizon(noTime); got != noTime {
+			t.Errorf("%+v: without watermark %d", c.spec, got)
+		}
+	}
+	if _, err := newLateness(&Lateness{Grace: -1}); err == nil {
+		t.Error("a negative grace is accepted")
+	}
+}
+
 // lateHistory is a random history. Of each id in ids the next one keeps the late
 // rows, and the one behind that reads them.
 type lateHistory struct {

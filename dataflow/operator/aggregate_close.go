@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -85,10 +84,10 @@ func (a *Aggregate) closingKey(clock int64) []byte {
 
 // closingTime is when the group of a stored key is closed.
 func (a *Aggregate) closingTime(key []byte) (int64, error) {
-	if len(key) < 1+timeBytes {
+	at, ok := timeOf(key[min(1, len(key)):]) // behind the flag of a value
+	if !ok {
 		return 0, sqlerr.New(sqlerr.DataCorrupted, "stored group of arrangement %d is damaged", a.spec.Arr)
 	}
-	at := int64(binary.BigEndian.Uint64(key[1:]) ^ 1<<63)
 	return shifted(at, a.spec.Closes.Shift), nil
 }
 

@@ -73,10 +73,11 @@ type Object struct {
 
 	// Late says what a view does with rows that come late; LateOf, of the view that
 	// keeps them, whose they are (LateRedirect). It comes and goes with that one.
-	Late LatePolicy `json:"late,omitempty"`
-	// Lookups: rows of a view depend on when they were computed.
+	Late   LatePolicy `json:"late,omitempty"`
+	LateOf ID         `json:"lateOf,omitempty"`
+	// Lookups: a view looks rows up (FOR SYSTEM_TIME AS OF PROCTIME()), so that its own
+	// depend on when they were computed.
 	Lookups bool `json:"lookups,omitempty"`
-	LateOf  ID   `json:"lateOf,omitempty"`
 
 	// Stored rows: nil for streams and plain views.
 	Stored *Stored `json:"stored,omitempty"`
